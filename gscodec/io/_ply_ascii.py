@@ -136,7 +136,7 @@ def _round_tie(word: bytes, middle: float, even: np.float32) -> np.float32:
     if exact == tie or (exact > tie) == (float(even) > middle):
         return even
     if np.isinf(even):
-        return np.float32(np.copysign(_FLOAT32_MAX, middle))
+        return _FLOAT32_MAX if middle > 0 else -_FLOAT32_MAX
     return np.float32(np.nextafter(even, np.float32(np.inf if exact > tie else -np.inf)))
 
 

@@ -332,7 +332,9 @@ def _file_pieces(
 ) -> Iterator[bytes | NDArray[np.uint8]]:
     """The header and the rows, a block at a time."""
     _check_options(layout, sh_degree)
-    first = next(blocks, None) or _no_splats(sh_degree or 0)
+    first = next(blocks, None)
+    if first is None:
+        first = _no_splats(sh_degree or 0)
     wanted = first.sh_degree if sh_degree is None else None
     columns = _columns(first, layout, sh_degree)
     yield ply_header(first, layout=layout, count=count, sh_degree=sh_degree)

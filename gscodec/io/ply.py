@@ -100,8 +100,8 @@ def _read(source: ByteSource) -> PlyScene:
     before, vertex, after = header.elements[:at], header.elements[at], header.elements[at + 1 :]
     slots, missing = slots_of(header, vertex)
     _check_size(source, header.format, before, vertex)
-    table = Table(slots, vertex.count, trusted=source.size is not None)
     try:
+        table = Table(slots, vertex.count, trusted=source.size is not None)
         if header.format == "ascii":
             trailing = _read_ascii(source, before, vertex, after, table)
         else:

@@ -23,7 +23,7 @@ ROWS: tuple[Row, ...] = (
     Row('container.version', 'Unsupported', 7, '2.3', 'another version of the format', 'use a decoder of the version that the message names'),
     Row('container.profile', 'Unsupported', 7, '2.3', 'another profile than Core', 'use a decoder that has the profile'),
     Row('container.level', 'Unsupported', 7, '2.3', 'a level that this version does not define', 'use a newer decoder'),
-    Row('container.flags', 'Unsupported', 7, '2.2', 'a reserved flag is set', 'use a newer decoder'),
+    Row('container.flags', 'Unsupported', 7, '1.5', 'a reserved flag is set', 'use a newer decoder'),
     Row('container.reserved', 'Unsupported', 7, '1.5', 'a reserved field is not zero', 'use a newer decoder'),
     Row('container.value', 'Unsupported', 7, '1.5', 'a value that this version gives no meaning', 'use a newer decoder'),
     Row('container.section_unknown', 'Unsupported', 7, '2.4', 'an unknown section says that it must be understood', 'use a newer decoder'),

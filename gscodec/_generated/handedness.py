@@ -16,8 +16,8 @@ class Row:
 
 ROWS: tuple[Row, ...] = (
     Row(0, 'unspecified', 'not stated'),
-    Row(1, 'right', 'x cross y is z in a right-handed world'),
-    Row(2, 'left', 'left-handed axes'),
+    Row(1, 'right', 'x cross y is z by the right-hand rule'),
+    Row(2, 'left', 'x cross y is z by the left-hand rule'),
 )
 
 UNSPECIFIED = 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import random
+import re
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from container_samples import (
     BOX,
+    ROOT,
     assert_same_content,
     chunk,
     empty,
@@ -23,6 +27,7 @@ from container_samples import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gscodec._generated import coordinate_systems, extra_types, levels
 from gscodec.container import (
     Chunk,
     ContainerReader,
@@ -308,3 +313,25 @@ def test_writer_keeps_to_level_and_order() -> None:
         writer.end()
     with pytest.raises(UsageError):
         writer.start()
+
+
+def test_the_example_of_the_specification() -> None:
+    chapter = (ROOT / "spec/02-container.md").read_text(encoding="utf-8")
+    block = chapter.partition("## 2.11")[2].split("```")[1]
+    dump = re.findall(r"^ *\d+  ((?:[0-9A-F]{2} )+)", block, re.MULTILINE)
+    writer = StreamModeWriter(SceneHeader(sh_degree=0, splat_count=0, chunk_count=0))
+    assert bytes.fromhex("".join(dump)) == writer.start() + writer.end()
+
+
+def test_the_reference_needs_only_the_standard_library() -> None:
+    tree = ast.parse((ROOT / "gscodec/reference/container.py").read_text(encoding="utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    ours = {"gscodec._generated", "gscodec.errors"}
+    assert all(str(name).split(".")[0] in sys.stdlib_module_names for name in modules - ours)
+
+
+def test_tables_are_in_the_order_of_their_values() -> None:
+    for table in (coordinate_systems, extra_types):
+        assert [row.value for row in table.ROWS] == list(range(len(table.ROWS)))
+    assert [row.limit for row in levels.ROWS] == list(Limits.__slots__)

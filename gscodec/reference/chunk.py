@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from gscodec.reference.colour import read_colours
 from gscodec.reference.container import ExtraAttribute
@@ -147,7 +148,7 @@ def read_streams(
     if header.has_duplicates:
         repeats = read_duplicates(next_stream(), s.positions)
     firsts = [i for i, repeat in enumerate(repeats) if not repeat]
-    s.distinct = [sum(not repeat for repeat in repeats[: i + 1]) - 1 for i in range(header.count)]
+    s.distinct = [shown - 1 for shown in accumulate(not repeat for repeat in repeats)]
     positions = [s.positions[i] for i in firsts]
     s.classes = read_classes(next_stream(), [s.position_classes[i] for i in firsts], parameters)
 

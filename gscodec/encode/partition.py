@@ -1,0 +1,76 @@
+"""Which splats share a chunk: a k-d split into cells of at most 65,536 splats that a grid of 20 levels can hold."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.chunk import MAX_SPLATS
+from gscodec.geometry.positions import MAX_DEPTH, Grid
+
+SPARE_CHUNKS = 64  # chunks that far-away splats may cost beyond those that the count asks for
+EXACT = 1 << 52
+
+
+def split_cells(positions: NDArray[np.float32], step: float) -> list[NDArray[np.intp]]:
+    """Index arrays of the chunks, neighbours after each other.
+
+    A cell that is too wide for the grid is cut in its middle, so that outliers fall into chunks of their own
+    instead of spoiling the precision of the rest.
+    """
+    wide = step * ((1 << MAX_DEPTH) - 2)
+    spare = [SPARE_CHUNKS + len(positions) // 4096]
+    return list(_split(positions.astype(np.float64), np.arange(len(positions)), wide, spare))
+
+
+def _split(
+    positions: NDArray[np.float64], index: NDArray[np.intp], wide: float, spare: list[int]
+) -> list[NDArray[np.intp]]:
+    inside = positions[index]
+    low, high = inside.min(0), inside.max(0)
+    axis = int(np.argmax(high - low))
+    values = inside[:, axis]
+    if high[axis] - low[axis] > wide and spare[0] > 0:
+        spare[0] -= 1
+        left = values < low[axis] + (high[axis] - low[axis]) / 2
+        if not left.any() or left.all():
+            return [index]
+    elif len(index) > MAX_SPLATS:
+        parts = -(-len(index) // MAX_SPLATS)
+        at = len(index) * (parts // 2) // parts
+        left = np.zeros(len(index), bool)
+        left[np.argpartition(values, at)[:at]] = True
+    else:
+        return [index]
+    return [
+        *_split(positions, index[left], wide, spare),
+        *_split(positions, index[~left], wide, spare),
+    ]
+
+
+def grid_for(positions: NDArray[np.float32], mantissa: int, exponent: int, trees: int) -> Grid:
+    """The grid of a chunk: half cells of mantissa * 2^exponent, or coarser where binary32 or depth 20 ask for it."""
+    low, high = positions.min(0).astype(np.float64), positions.max(0).astype(np.float64)
+    largest = float(np.abs([low, high]).max())
+    while True:
+        cell = 2.0 * mantissa * 2.0**exponent
+        origin = np.floor(low / cell)
+        span = int((np.floor(high / cell) - origin).max()) + 1
+        depth = max(trees - 1, math.ceil(math.log2(span))) if span > 1 else trees - 1
+        # a grid finer than binary32 at this distance is waste, and its integers would exceed 2^53
+        if depth <= MAX_DEPTH and largest < cell * 2.0**26:
+            return Grid(depth=depth, exponent=exponent, origin=(int(origin[0]), int(origin[1]), int(origin[2])))
+        exponent += 1
+
+
+def cells_of(
+    positions: NDArray[np.float32], tree: NDArray[np.uint8], grid: Grid, mantissa: int
+) -> NDArray[np.int32]:
+    """(N, 3) the cell of each splat in its own tree."""
+    cell = 2.0 * mantissa * 2.0**grid.exponent
+    finest = np.floor(positions.astype(np.float64) / cell) - np.array(grid.origin, np.float64)
+    top = (1 << grid.depth) - 1
+    clipped = np.clip(finest, 0, top).astype(np.int32)
+    return clipped >> tree[:, None]

@@ -1,0 +1,186 @@
+"""From a quality preset and a scene to a parameter set: how fine each attribute is coded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.encode.basis import choose_basis
+from gscodec.parameters import (
+    CodingParameters,
+    ColourParameters,
+    OpacityParameters,
+    PredictorSet,
+    RotationParameters,
+    ScaleParameters,
+)
+from gscodec.splats import Splats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Steps of class 0, and how classes are made. Every one can be overridden in `gscodec.encode`.
+
+    position    in mean splat sizes        scale     natural log          rotation  radians
+    opacity     octaves of alpha + 1/16    colour    f_dc, luma           harmonics coefficient
+    """
+
+    position: float
+    scale: float
+    rotation: float
+    opacity: float
+    colour: float
+    harmonics: float
+    classes: int = 5
+    spread: float = 1.0
+    opacity_power: float = 1.0
+    size_power: float = 1.0
+    dead_zone: float = 0.6
+    dilation: float = 0.25
+    exponents: tuple[int, int, int, int, int] = (1, 1, 3, 3, 3)
+    position_cap: int = 7
+
+
+BASE = Steps(position=0.19, scale=0.06, rotation=0.04, opacity=2.5 / 64, colour=0.042, harmonics=0.028)
+
+
+def scaled(factor: float) -> Steps:
+    """All steps of `BASE` times one factor."""
+    return replace(
+        BASE,
+        position=BASE.position * factor,
+        scale=BASE.scale * factor,
+        rotation=BASE.rotation * factor,
+        opacity=BASE.opacity * factor,
+        colour=BASE.colour * factor,
+        harmonics=BASE.harmonics * factor,
+    )
+
+
+PRESETS = {
+    "near-lossless": scaled(0.25),
+    "high": scaled(0.5),
+    "default": scaled(0.8),
+    "small": scaled(1.3),
+    "tiny": scaled(2.0),
+}
+
+CODE_EPSILON = 8  # the distance of clause 5.7 that stands for "the same"
+UNIT = 256  # ... and the one that stands for "one unit apart"
+
+
+def _factor(value: float) -> tuple[int, int]:
+    """(factor, shift) for distances, factor * 2^-shift nearest to `value`."""
+    shift = int(np.clip(7 - np.floor(np.log2(max(value, 1e-12))), 0, 31))
+    return int(np.clip(round(value * 2.0**shift), 0, 255)), shift
+
+
+def _code(value: float) -> int:
+    v = int(value)
+    e = v.bit_length() - 4
+    return e << 3 | (v >> e) & 7
+
+
+THRESHOLDS = tuple(_code(CODE_EPSILON + UNIT * t) for t in (0.05, 0.15, 0.4, 0.9, 2.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A parameter set, and what the encoder has to know besides it."""
+
+    coding: CodingParameters
+    steps: Steps
+    half_cell: float
+    size: float  # of a typical splat
+
+    @property
+    def position_exponent(self) -> int:
+        """Exponent of half a finest cell."""
+        return int(round(np.log2(self.half_cell / self.coding.position_mantissa)))
+
+    def distances(self, exponent: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Position weights of a chunk whose half cells have this exponent."""
+        per_size = self.coding.position_mantissa * 2.0**exponent / self.size
+        first, second, third = (_factor(UNIT * weight * per_size) for weight in (0.3, 0.3, 0.1))
+        return first, second, third
+
+
+def make_plan(splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np.float64], steps: Steps) -> Plan:
+    """The parameter set for `splats` (not empty, finite)."""
+    logs = np.sort(splats.scales.astype(np.float64), axis=1)[:, ::-1]
+    alpha = 1 / (1 + np.exp(-np.clip(splats.opacities.astype(np.float64), -40, 40)))
+    octaves = (np.minimum(classes, steps.position_cap) >> 1).mean()
+    typical = float(np.exp(np.clip(logs.mean(), -60, 60)))
+    half = steps.position * typical / 2**octaves / 2
+    exponent = int(np.clip(np.floor(np.log2(half)) - 7, -200, 119))
+    mantissa = int(np.clip(round(half / 2.0**exponent), 1, 65535))
+
+    tau = float(np.median(logs[:, 1])) + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
+    dilated = bool(np.isfinite(tau) and np.abs(tau) < 2000)
+    centre = float(np.clip(np.median(logs[:, 0]), -2000, 2000))
+    step = int(np.clip(round(steps.scale * 2**26), 1, 1 << 28))
+    low = tau if dilated else float(np.clip(np.quantile(logs[:, 2], 0.01), -2000, 2000))
+    ln_tau = round(tau * 2**20) if dilated else 0
+    scale = ScaleParameters(
+        step=step,
+        offset=round(centre * 2**20),
+        floor=int(np.clip(round((low - centre) * 2.0**32 / step), -(1 << 20), 1 << 20)),
+        dilated=dilated,
+        ln_tau=ln_tau,
+    )
+    # clause 5.9: cells per unit of scale difference, which is in 1/64 of the scale step
+    unit = step / 2**32 * 64 * 256
+    rotation = RotationParameters(
+        axis_factor=int(np.clip(round(1.25 * unit / steps.rotation), 1, 1 << 28)),
+        twist_factor=int(np.clip(round(np.pi * unit / steps.rotation), 1, 1 << 28)),
+        axis_cells=int(np.clip(round(10 / steps.rotation), 1, 2048)),
+        twist_cells=int(np.clip(round(4 * np.pi / steps.rotation), 1, 2048)),
+    )
+    opacity = OpacityParameters(
+        step=int(np.clip(round(steps.opacity * 2**26), 1, 1 << 28)),
+        offset=round(float(np.median(np.log2(alpha + 1 / 16))) * 2**20),
+    )
+    colour = _colour(splats, steps)
+    nearness = (_factor(UNIT * 0.25 * step / 2**32), _factor(UNIT * steps.colour / 64))
+    sets = (
+        PredictorSet(window=16, power=2, thresholds=THRESHOLDS),
+        PredictorSet(window=16, power=3, thresholds=THRESHOLDS, distances=nearness[:1]),
+        PredictorSet(
+            window=16, power=3, thresholds=THRESHOLDS, distances=nearness, shrink=(256, 244, 230, 204, 180, 128)
+        ),
+    )
+    harmonics = None
+    if splats.sh_degree:
+        harmonics = choose_basis(splats.sh_rest, importance**2, steps.harmonics)
+    coding = CodingParameters(
+        classes=steps.classes,
+        position_cap=steps.position_cap,
+        position_mantissa=mantissa,
+        exponents=steps.exponents,
+        caps=(7, 7, 7, 7, 7),
+        scale=scale,
+        rotation=rotation,
+        opacity=opacity,
+        colour=colour,
+        predicted=31 if harmonics else 15,
+        sets=sets,
+        harmonics=harmonics,
+    )
+    return Plan(coding=coding, steps=steps, half_cell=mantissa * 2.0**exponent, size=typical)
+
+
+def _colour(splats: Splats, steps: Steps) -> ColourParameters:
+    """Steps of Y, Co and Cg in the ratio 1 : sqrt 6 : 2, at which noise in the three is seen alike."""
+    ideal = steps.colour * np.array([1.0, np.sqrt(6), 2.0])
+    exponent = int(np.clip(np.floor(np.log2(ideal.max())) - 15, -128, 127))
+    mantissas = np.clip(np.rint(ideal / 2.0**exponent), 1, 65535).astype(int)
+    r, g, b = np.median(splats.sh_dc.astype(np.float64), axis=0)
+    centre = np.array([(r + 2 * g + b) / 4, r - b, g - (r + b) / 2]) / (mantissas * 2.0 ** (exponent - 6))
+    y, co, cg = (int(v) for v in np.clip(np.rint(centre), -200_000, 200_000))
+    return ColourParameters(
+        exponent=exponent,
+        mantissas=(int(mantissas[0]), int(mantissas[1]), int(mantissas[2])),
+        offsets=(y, co, cg),
+    )

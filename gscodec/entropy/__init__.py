@@ -1,0 +1,1 @@
+"""(3) The entropy coder: rANS lanes, frequency tables, context maps, streams."""

@@ -1,0 +1,323 @@
+"""(4) PARM: everything that chunks share.
+
+| field                 | type                  | value |
+|-----------------------|-----------------------|-------|
+| id                    | u8                    | |
+| classes               | u8                    | K, 1 to 8 |
+| position_cap          | u8                    | 0 to 7 |
+| position_mantissa     | u16                   | 1 or more |
+| multipliers           | 5 x (u8, u8)          | exponent id 0 to 3, cap 0 to 7: scale, rotation, opacity, colour, SH |
+| scale                 | u32 i32 i32 u8 i32    | step (Q26), offset (Q20), floor, dilation, ln tau (Q20) |
+| rotation              | u32 u32 u16 u16       | axis and twist factor, most cells of axis and twist |
+| opacity               | u32 i32               | step (Q26), offset (Q20) |
+| colour                | i8 3 x u16 3 x i32    | exponent, mantissas, offsets |
+| predicted             | u8                    | bits 0 to 4: scale, rotation, opacity, colour, SH |
+| sets                  | 3 x                   | window, power, 6 shrinks, 5 thresholds, then factor and shift of each distance |
+| harmonics             | (degree > 0)          | groups, bounds, basis, exponent, colour matrix, [matrix, order] |
+| tables                | u8                    | 1 to 64 |
+| words                 | u32, then u32 words   | one lane: all tables, then all context maps |
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec._generated import extra_types
+from gscodec.container import ExtraAttribute
+from gscodec.entropy.fields import FieldReader, FieldWriter
+from gscodec.entropy.scalar import ScalarReader, ScalarWriter
+from gscodec.entropy.tables import TableSet, read_map, read_tables, write_map, write_table
+
+SCALE, ROTATION, OPACITY, COLOUR, HARMONICS = range(5)
+COEFFICIENTS = (0, 3, 8, 15)  # above degree 0, by SH degree
+MAX_STEP = 1 << 28
+MAX_CELLS = 2048
+REC_MAX = 262_143  # scale, opacity and colour
+HARMONICS_MAX = 65_535
+MATRIX_MAX = (1 << 21) - 1
+COLUMN_MAX = 32_767
+
+# (4.3) by exponent id (0, 1/2, 3/4, 1), then class, in 1/64 of the base step
+MULTIPLIERS = (
+    (64,) * 8,
+    (64, 92, 128, 180, 256, 360, 512, 720),
+    (64, 108, 180, 304, 512, 860, 1448, 2436),
+    (64, 128, 256, 512, 1024, 2048, 4096, 8192),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleParameters:
+    """(4.4) Integers to log-scales: step Q26, offset Q20, floor in 1/64 of the base step."""
+
+    step: int
+    offset: int
+    floor: int
+    dilated: bool = False
+    ln_tau: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationParameters:
+    """(4.4) How many cells the main axis and the twist get."""
+
+    axis_factor: int
+    twist_factor: int
+    axis_cells: int
+    twist_cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpacityParameters:
+    """(4.4) Integers to log2(opacity + 1/16): step Q26, offset Q20."""
+
+    step: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourParameters:
+    """(4.4) Integers to Y, Co, Cg: steps mantissa x 2^exponent, offsets in 1/64 of them."""
+
+    exponent: int
+    mantissas: tuple[int, int, int]
+    offsets: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorSet:
+    """(4.5) How predecessors are weighted. `distances`: factor and shift of scale, colour; position is per chunk."""
+
+    window: int
+    power: int = 2
+    shrink: tuple[int, ...] = (256,) * 6
+    thresholds: tuple[int, ...] = (0,) * 5
+    distances: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonicsParameters:
+    """(4.6) Integers to SH: groups of slots, colour matrix (3, 3), SH matrix (K, K) and order (3K,) or neither."""
+
+    bounds: tuple[int, ...]
+    exponent: int
+    colour: NDArray[np.int32]
+    basis: NDArray[np.int16] | None = None
+    order: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodingParameters:
+    """(4.2) A parameter set without its tables."""
+
+    id: int = 0
+    classes: int
+    position_cap: int
+    position_mantissa: int
+    exponents: tuple[int, int, int, int, int]
+    caps: tuple[int, int, int, int, int]
+    scale: ScaleParameters
+    rotation: RotationParameters
+    opacity: OpacityParameters
+    colour: ColourParameters
+    predicted: int
+    sets: tuple[PredictorSet, PredictorSet, PredictorSet]
+    harmonics: HarmonicsParameters | None = None
+
+    @property
+    def trees(self) -> int:
+        """(4.3) P, the number of octrees of a chunk."""
+        return (min(self.classes - 1, self.position_cap) >> 1) + 1
+
+    def tree_of(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(4.3) The octree of each class."""
+        return np.minimum(classes, self.position_cap).astype(np.uint8) >> 1
+
+    def multipliers(self, attribute: int) -> NDArray[np.int32]:
+        """(4.3) (8,) the step of an attribute by class, in 1/64 of the base step."""
+        row = MULTIPLIERS[self.exponents[attribute]]
+        return np.array([row[min(c, self.caps[attribute])] for c in range(8)], np.int32)
+
+    def is_predicted(self, attribute: int) -> bool:
+        """(4.5) Whether an attribute uses its predictor set."""
+        return bool(self.predicted >> attribute & 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """(4.2) A parameter set: how integers become values, tables, and the table of each context of each stream."""
+
+    coding: CodingParameters
+    tables: TableSet
+    maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+def words_of(extra: ExtraAttribute) -> int:
+    """(4.7) In how many words a splat's value of an extra attribute is coded: two per 64-bit component."""
+    return extra.components * (2 if extra_types.ROWS[extra.type].bytes == 8 else 1)
+
+
+def context_counts(coding: CodingParameters, extras: Sequence[ExtraAttribute]) -> dict[str, int]:
+    """(4.7) The streams of a chunk, in order, and how many contexts each has ("repeat": only when used)."""
+    k = coding.classes
+    counts = {
+        "position": 165,
+        "repeat": 1,
+        "class": 36,
+        "scale": 6 * k + 512,
+        "rotation": 672,
+        "opacity": 6 * k,
+        "colour": 54 * k,
+    }
+    if coding.harmonics is not None:
+        groups = len(coding.harmonics.bounds)
+        counts["groups"] = 6 * k * (groups + 1)
+        counts["coefficients"] = groups * k * coding.harmonics.bounds[-1]
+    for number, extra in enumerate(extras):
+        counts[f"extra {number}"] = words_of(extra)
+    return counts
+
+
+def read_parameters(
+    payload: memoryview, offset: int, *, sh_degree: int, extras: Sequence[ExtraAttribute], max_tables: int = 64
+) -> Parameters:
+    """(4.2) The payload of a PARM section that stands at `offset`. Raises `Malformed`."""
+    fields = FieldReader(payload, section="PARM", offset=offset, name="parm", clause="4.1")
+    coding = _read_coding(fields, COEFFICIENTS[sh_degree])
+    count = fields.integer("u8", 1, max_tables)
+    length = fields.integer("u32")
+    if len(payload) - fields.position != 4 * length:
+        raise fields.wrong_length()
+    words = np.frombuffer(payload, "<u4", length, fields.position).tolist()
+    lane = ScalarReader(words, section="PARM", offset=fields.place)
+    tables = read_tables(lane, count)
+    maps = {name: read_map(lane, size, count) for name, size in context_counts(coding, extras).items()}
+    lane.end()
+    return Parameters(coding=coding, tables=tables, maps=maps)
+
+
+def write_parameters(parameters: Parameters, extras: Sequence[ExtraAttribute]) -> bytes:
+    """(4.2) The payload of a PARM section."""
+    fields = FieldWriter()
+    _write_coding(fields, parameters.coding)
+    lane = ScalarWriter()
+    for row, resolution in zip(parameters.tables.frequencies.tolist(), parameters.tables.resolutions.tolist(), strict=True):
+        write_table(lane, row, resolution)
+    for name in context_counts(parameters.coding, extras):
+        write_map(lane, parameters.maps[name].tolist(), len(parameters.tables))
+    words = lane.words()
+    fields.integer("u8", len(parameters.tables))
+    fields.integer("u32", len(words))
+    return bytes(fields.data) + struct.pack(f"<{len(words)}I", *words)
+
+
+def _read_coding(f: FieldReader, coefficients: int) -> CodingParameters:
+    id = f.integer("u8")
+    classes, cap, mantissa = f.integer("u8", 1, 8), f.integer("u8", 0, 7), f.integer("u16", 1)
+    pairs = [(f.integer("u8", 0, 3), f.integer("u8", 0, 7)) for _ in range(5)]
+    step, offset, floor, dilated = f.integer("u32", 1, MAX_STEP), *f.integers("i32", 2), f.integer("u8", 0, 1)
+    ln_tau = f.integer("i32") if dilated else f.integer("i32", 0, 0)
+    scale = ScaleParameters(step=step, offset=offset, floor=floor, dilated=bool(dilated), ln_tau=ln_tau)
+    factors, cells = f.integers("u32", 2, 1, MAX_STEP), f.integers("u16", 2, 1, MAX_CELLS)
+    rotation = RotationParameters(
+        axis_factor=factors[0], twist_factor=factors[1], axis_cells=cells[0], twist_cells=cells[1]
+    )
+    opacity = OpacityParameters(step=f.integer("u32", 1, MAX_STEP), offset=f.integer("i32"))
+    exponent, mantissas = f.integer("i8"), f.integers("u16", 3, 1)
+    offsets = f.integers("i32", 3, -REC_MAX, REC_MAX)
+    colour = ColourParameters(
+        exponent=exponent,
+        mantissas=(mantissas[0], mantissas[1], mantissas[2]),
+        offsets=(offsets[0], offsets[1], offsets[2]),
+    )
+    predicted = f.integer("u8", 0, 31)
+    sets = (_read_set(f, 0), _read_set(f, 1), _read_set(f, 2))
+    harmonics = _read_harmonics(f, coefficients) if coefficients else None
+    exponents, caps = zip(*pairs, strict=True)
+    return CodingParameters(
+        id=id, classes=classes, position_cap=cap, position_mantissa=mantissa, exponents=exponents, caps=caps,
+        scale=scale, rotation=rotation, opacity=opacity, colour=colour, predicted=predicted, sets=sets,
+        harmonics=harmonics,
+    )  # fmt: skip
+
+
+def _write_coding(f: FieldWriter, p: CodingParameters) -> None:
+    f.integers("u8", [p.id, p.classes, p.position_cap])
+    f.integer("u16", p.position_mantissa)
+    for exponent, cap in zip(p.exponents, p.caps, strict=True):
+        f.integers("u8", [exponent, cap])
+    f.integer("u32", p.scale.step)
+    f.integers("i32", [p.scale.offset, p.scale.floor])
+    f.integer("u8", int(p.scale.dilated))
+    f.integer("i32", p.scale.ln_tau)
+    f.integers("u32", [p.rotation.axis_factor, p.rotation.twist_factor])
+    f.integers("u16", [p.rotation.axis_cells, p.rotation.twist_cells])
+    f.integer("u32", p.opacity.step)
+    f.integer("i32", p.opacity.offset)
+    f.integer("i8", p.colour.exponent)
+    f.integers("u16", list(p.colour.mantissas))
+    f.integers("i32", list(p.colour.offsets))
+    f.integer("u8", p.predicted)
+    for each in p.sets:
+        _write_set(f, each)
+    if p.harmonics is not None:
+        _write_harmonics(f, p.harmonics)
+
+
+def _read_set(f: FieldReader, distances: int) -> PredictorSet:
+    window, power = f.integer("u8", 0, 16), f.integer("u8", 1, 4)
+    shrink = f.integers("u16", 6, 0, 256)
+    thresholds: list[int] = []
+    for _ in range(5):
+        thresholds.append(f.integer("u8", thresholds[-1] if thresholds else 0))
+    pairs = tuple((f.integer("u8"), f.integer("u8", 0, 31)) for _ in range(distances))
+    return PredictorSet(
+        window=window, power=power, shrink=tuple(shrink), thresholds=tuple(thresholds), distances=pairs
+    )
+
+
+def _write_set(f: FieldWriter, p: PredictorSet) -> None:
+    f.integers("u8", [p.window, p.power])
+    f.integers("u16", list(p.shrink))
+    f.integers("u8", [*p.thresholds, *(value for pair in p.distances for value in pair)])
+
+
+def _read_harmonics(f: FieldReader, coefficients: int) -> HarmonicsParameters:
+    groups = f.integer("u8", 1, 8)
+    bounds: list[int] = []
+    for i in range(groups):
+        low = coefficients if i == groups - 1 else bounds[-1] + 1 if bounds else 1
+        bounds.append(f.integer("u8", low, coefficients))
+    if any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+        raise f.malformed("parm.range", "group bounds do not ascend", f.place - 1)
+    has_basis, exponent = f.integer("u8", 0, 1), f.integer("i8")
+    colour = np.array(f.integers("i32", 9, -MATRIX_MAX, MATRIX_MAX), np.int32).reshape(3, 3)
+    if not has_basis:
+        return HarmonicsParameters(bounds=tuple(bounds), exponent=exponent, colour=colour)
+    place = f.place
+    basis = np.array(f.integers("i16", coefficients**2), np.int16).reshape(coefficients, coefficients)
+    if np.abs(basis.astype(np.int64)).sum(0).max() > COLUMN_MAX:
+        raise f.malformed("parm.range", "a column of the basis is too large", place)
+    order: list[int] = []
+    for _ in range(3 * coefficients):
+        place = f.place
+        order.append(f.integer("u8", 0, 3 * coefficients - 1))
+        if order[-1] in order[:-1]:
+            raise f.malformed("parm.range", f"entry {order[-1]} occurs twice", place)
+    return HarmonicsParameters(
+        bounds=tuple(bounds), exponent=exponent, colour=colour, basis=basis, order=np.array(order, np.uint8)
+    )
+
+
+def _write_harmonics(f: FieldWriter, p: HarmonicsParameters) -> None:
+    f.integers("u8", [len(p.bounds), *p.bounds, int(p.basis is not None)])
+    f.integer("i8", p.exponent)
+    f.integers("i32", p.colour.ravel().tolist())
+    if p.basis is not None and p.order is not None:
+        f.integers("i16", p.basis.ravel().tolist())
+        f.integers("u8", p.order.tolist())

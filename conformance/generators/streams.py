@@ -335,7 +335,7 @@ def draw_tables(
 def draw_extras(rng: random.Random) -> list[ExtraAttribute]:
     extras = []
     for i in range(rng.choice([0, 0, 1, 3])):
-        kind = rng.randrange(10 if rng.random() < 0.3 else 8)
+        kind = rng.randrange(10 if rng.random() < 0.5 else 8)
         extras.append(ExtraAttribute(64 + i, kind, rng.choice([1, 1, 2, 3]), 0, f"extra_{i}"))
     if rng.random() < 0.1:
         extras += [

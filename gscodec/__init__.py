@@ -5,23 +5,31 @@
     data = gscodec.encode(splats, quality="default")
     again = gscodec.decode(data)
     gscodec.write("again.ply", again)
+
+Names are imported when they are first used: decoding never loads the encoder.
 """
 
-from gscodec.api import decode, encode, read, write
-from gscodec.decoder import Decoder
-from gscodec.errors import (
-    EncodeError,
-    GscError,
-    InputError,
-    Integrity,
-    LimitError,
-    Malformed,
-    StreamError,
-    Truncated,
-    Unsupported,
-    UsageError,
-)
-from gscodec.splats import Splats
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gscodec.api import encode, read, write
+    from gscodec.decoder import Decoder, decode
+    from gscodec.errors import (
+        EncodeError,
+        GscError,
+        InputError,
+        Integrity,
+        LimitError,
+        Malformed,
+        StreamError,
+        Truncated,
+        Unsupported,
+        UsageError,
+    )
+    from gscodec.splats import Splats
 
 __version__ = "0.1.0"
 
@@ -43,3 +51,24 @@ __all__ = [
     "read",
     "write",
 ]
+
+_MODULES = {
+    "Decoder": "decoder",
+    "Splats": "splats",
+    "decode": "decoder",
+    "encode": "api",
+    "read": "api",
+    "write": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.decoder import decode
-from gscodec.encode.encoder import encode_splats
 from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
@@ -57,6 +56,8 @@ def encode(
     The order of splats, the order of axes (scales come out largest first) and the sign of quaternions change.
     Raises `EncodeError` and `UsageError`.
     """
+    from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
+
     result = encode_splats(splats, quality=quality, steps=steps, nonfinite=nonfinite, threads=threads)
     return (result.data, result.order) if return_order else result.data
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,9 @@ from gscodec.limits import Limits
 from gscodec.parameters import COEFFICIENTS, Parameters, read_parameters
 from gscodec.splats import Splats
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedChunk:
@@ -34,6 +36,12 @@ class DecodedChunk:
     number: int
     first_splat: int
     splats: Splats
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # a tenth of the time that importing this module takes
+
+    return ThreadPoolExecutor(threads or os.cpu_count() or 1)
 
 
 def empty_splats(scene: SceneHeader, count: int, sh_degree: int) -> Splats:
@@ -118,7 +126,7 @@ class Decoder:
 
     def chunks(self) -> Iterator[DecodedChunk]:
         """The chunks that the bytes so far allow, in order. Raises `StreamError` at the first fault."""
-        with ThreadPoolExecutor(self._threads) as pool:
+        with _pool(self._threads) as pool:
             waiting: list[Future[DecodedChunk]] = []
             try:
                 for event in self._reader.events():
@@ -211,7 +219,7 @@ def decode(
         last = chunk.first_splat + chunk.header.splat_count
         write_values(fields, integers, parameters, scene, _rows(out, chunk.first_splat, last))
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with _pool(threads) as pool:
         for _ in pool.map(work, chunks):
             pass
     return out

@@ -80,6 +80,11 @@ class ChunkIntegers:
     extras: tuple[NDArray[np.uint32], ...]
 
 
+def chunk_reader(payload: memoryview, offset: int) -> FieldReader:
+    """(5.1) What reads the fields of the chunk whose payload stands at `offset`."""
+    return FieldReader(payload, section="CHNK", offset=offset, name="chunk", clause="5.1")
+
+
 def read_fields(fields: FieldReader, coding: CodingParameters) -> ChunkFields:
     """(5.1) The header of a chunk. Raises `Malformed`, `Unsupported`."""
     fields.integers("u8", 2)
@@ -129,17 +134,22 @@ def stream_names(coding: CodingParameters, extra: Sequence[ExtraAttribute], *, r
     return [name for name in context_counts(coding, extra) if repeats or name != "repeat"]
 
 
-def _read_streams(fields: FieldReader, names: Sequence[str]) -> Mapping[str, StreamBytes]:
-    lengths = []
-    for _ in names:
+def read_lengths(fields: FieldReader, names: Sequence[str]) -> dict[str, list[int]]:
+    """(5.2) The words of each lane of each stream. Raises `Malformed`."""
+    lengths = {}
+    for name in names:
         place = fields.place
         if (lanes := fields.integer("u8", 1, 4)) == 3:
             raise fields.malformed("chunk.range", "3 lanes", place)
-        lengths.append(fields.integers("u32", lanes))
-    if len(fields.payload) - fields.position != 4 * sum(map(sum, lengths)):
+        lengths[name] = fields.integers("u32", lanes)
+    if len(fields.payload) - fields.position != 4 * sum(map(sum, lengths.values())):
         raise fields.wrong_length()
+    return lengths
+
+
+def _read_streams(fields: FieldReader, names: Sequence[str]) -> Mapping[str, StreamBytes]:
     streams = {}
-    for name, counts in zip(names, lengths, strict=True):
+    for name, counts in read_lengths(fields, names).items():
         size = 4 * sum(counts)
         data = np.frombuffer(fields.payload, np.uint8, size, fields.position)
         streams[name] = StreamBytes(
@@ -159,7 +169,7 @@ def read_chunk(
 ) -> tuple[ChunkFields, ChunkIntegers]:
     """(5.2) All integers of the chunk whose payload stands at `offset`. Raises `StreamError`."""
     coding, tables, maps = parameters.coding, parameters.tables, parameters.maps
-    fields = FieldReader(payload, section="CHNK", offset=offset, name="chunk", clause="5.1")
+    fields = chunk_reader(payload, offset)
     chunk = read_fields(fields, coding)
     for attribute in extra:
         if chunk.count * words_of(attribute) > max_symbols:

@@ -136,7 +136,7 @@ class CodingParameters:
 
     def tree_of(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(4.3) The octree of each class."""
-        return np.minimum(classes, self.position_cap).astype(np.uint8) >> 1
+        return np.minimum(classes, self.position_cap).astype(np.uint8) >> np.uint8(1)
 
     def multipliers(self, attribute: int) -> NDArray[np.int32]:
         """(4.3) (8,) the step of an attribute by class, in 1/64 of the base step."""
@@ -214,6 +214,13 @@ def write_parameters(parameters: Parameters, extras: Sequence[ExtraAttribute]) -
     fields.integer("u8", len(parameters.tables))
     fields.integer("u32", len(words))
     return bytes(fields.data) + struct.pack(f"<{len(words)}I", *words)
+
+
+def coding_bytes(coding: CodingParameters) -> int:
+    """(4.2) Bytes of a parameter set before its tables."""
+    fields = FieldWriter()
+    _write_coding(fields, coding)
+    return len(fields.data)
 
 
 def _read_coding(f: FieldReader, coefficients: int) -> CodingParameters:

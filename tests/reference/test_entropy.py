@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def lane_of(writer: LaneWriter) -> Lane:
 @pytest.mark.parametrize("seed", range(10))
 def test_primitives_round_trip(seed: int) -> None:
     rng = random.Random(seed)
-    writer, expected = LaneWriter(), []
+    writer = LaneWriter()
+    expected: list[tuple[Callable[..., int], Any, int]] = []
     tables = [random_draft(rng).table for _ in range(4)]
     for _ in range(300):
         kind, n = rng.randrange(5), rng.choice([1, 2, 3, 1000, 65535, 65536])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import random
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +187,30 @@ def test_extras() -> None:
     ordered = pattern | 1 << 63
     assert patterns([ordered >> 32, ordered & 0xFFFFFFFF], double) == [pattern]
     assert patterns([200, 3], ExtraAttribute(64, 1, 2, 0, "signed bytes")) == [200, 3]
+
+
+def test_morton_order_without_codes() -> None:
+    """The comparison that clause 6.11 describes."""
+    rng = random.Random(1)
+    for _ in range(300):
+        bits = [rng.randint(1, 21) for _ in range(3)]
+        a = (rng.getrandbits(bits[0]), rng.getrandbits(bits[1]), rng.getrandbits(bits[2]))
+        b = tuple(v ^ rng.getrandbits(rng.choice([1, 3, n])) for v, n in zip(a, bits, strict=True))
+        decisive, axis = a[0] ^ b[0], 0
+        for k in (1, 2):
+            other = a[k] ^ b[k]
+            if decisive < other and decisive < (decisive ^ other):
+                decisive, axis = other, k
+        assert (a[axis] < b[axis]) == (morton(a) < morton((b[0], b[1], b[2])))
+
+
+def test_reference_needs_the_standard_library_only() -> None:
+    root = Path(__file__).resolve().parents[2]
+    files = [*(root / "gscodec/reference").glob("*.py"), root / "gscodec/errors.py"]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                allowed = ("gscodec.reference", "gscodec._generated", "gscodec.errors")
+                assert name.startswith(allowed) or name.split(".")[0] in sys.stdlib_module_names, path

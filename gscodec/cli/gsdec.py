@@ -1,0 +1,173 @@
+"""gsdec: .gsc to splats.
+
+The whole container is checked before anything is written; then chunks are decoded and written one after another,
+so that memory holds the .gsc and a few chunks, never the scene.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from gscodec.cli.common import (
+    EXIT_CODES,
+    Bar,
+    Teller,
+    check_paths,
+    json_option,
+    open_output,
+    quiet_option,
+    read_gsc,
+    run,
+    size_in_words,
+    threads_option,
+    version_option,
+)
+from gscodec.cli.decoding import Layout, check_output, decoded_chunks, survey, write_blocks
+
+if TYPE_CHECKING:
+    from gscodec.errors import StreamError
+    from gscodec.splats import Splats
+
+NAME = "gsdec"
+EPILOG = f"""\b
+Examples
+  gsdec scene.gsc -o scene.ply
+  gsdec scene.gsc -o small.ply --sh-degree 0 --layout compact
+  curl -s https://example.org/scene.gsc | gsdec - -o scene.ply
+  gsdec cut_off.gsc -o rescued.ply --keep-partial
+
+\b
+OUT is a binary little-endian PLY file, the same to the last bit on every
+machine and for every number of threads.
+
+{EXIT_CODES}"""
+
+
+@click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("source", metavar="IN")
+@click.option(
+    "-o", "--output", "target", metavar="OUT", required=True, help="The .ply to write; - for stdout."
+)
+@click.option(
+    "--sh-degree",
+    type=click.IntRange(0, 3),
+    metavar="N",
+    help="Leave out spherical harmonics above this degree (0 to 3).",
+)
+@threads_option
+@click.option(
+    "--layout",
+    type=click.Choice(("inria", "compact")),
+    default="inria",
+    show_default=True,
+    help="inria has normals, all zero, as tools expect; compact leaves them out.",
+)
+@click.option(
+    "--keep-partial",
+    is_flag=True,
+    help="Of a file that is cut off or damaged, write every chunk before the fault. The exit code stays that of the fault.",
+)
+@json_option
+@quiet_option
+@version_option(NAME)
+def command(
+    source: str,
+    target: str,
+    sh_degree: int | None,
+    threads: int,
+    layout: Layout,
+    keep_partial: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Decode IN (a .gsc file; - for stdin) to a .ply file.
+
+    An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing.
+    """
+    check_paths(source, target, "a .gsc")
+    teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
+    with teller.failures():
+        start = time.perf_counter()
+        data = read_gsc(source)
+        found = survey(data)
+        if found.fault is not None and (not keep_partial or found.scene is None):
+            if found.splats and not keep_partial:
+                found.fault.add_note(f"--keep-partial rescues the {found.splats:,} splats before")
+            raise found.fault
+        if found.scene is None:
+            raise RuntimeError("a container without scene header")
+        degree = found.scene.sh_degree if sh_degree is None else min(sh_degree, found.scene.sh_degree)
+        check_output(found.scene, layout)
+
+        fault: StreamError | None = None
+        # what was verified need not be verified again, but damage has to stop the decoder where it stopped the survey
+        blocks = decoded_chunks(data, degree, threads, verify=keep_partial)
+        count = found.splats
+        if keep_partial:
+            kept, fault = complete_chunks(blocks)
+            blocks, count = iter(kept), sum(len(block) for block in kept)
+            if fault is not None and count == 0:
+                raise fault
+        with Bar([("decoding", 1.0)], quiet=quiet) as progress, open_output(target, hashed=as_json) as file:
+            write_blocks(file, _watched(blocks, count, progress), found.scene, count, degree, layout)
+        seconds = time.perf_counter() - start
+        facts: dict[str, object] = {
+            "input": source,
+            "output": target,
+            "bytes_in": len(data),
+            "bytes_out": file.count,
+            "ratio": round(file.count / len(data), 3),
+            "seconds": round(seconds, 4),
+            "splats": count,
+            "sh_degree": degree,
+            "layout": layout,
+            "complete": fault is None,
+            "sha256": file.sha256,
+        }
+        if fault is not None:
+            total = found.scene.splat_count
+            teller.warn(
+                f"wrote only the {count:,} splats{f' of {total:,}' if total else ''} before the fault"
+            )
+        line = (
+            f"{size_in_words(len(data))} -> {size_in_words(file.count)} in {seconds:.1f} s; {count:,} splats"
+        )
+        if fault is not None:
+            teller.report({**facts, "error": str(fault)}, line)
+    if fault is not None:
+        raise fault
+    teller.report(facts, line)
+
+
+def complete_chunks(blocks: Iterator[Splats]) -> tuple[list[Splats], StreamError | None]:
+    """The chunks before the first fault, and that fault."""
+    from gscodec.errors import StreamError
+
+    kept = []
+    try:
+        for block in blocks:
+            kept.append(block)
+    except StreamError as error:
+        return kept, error
+    return kept, None
+
+
+def _watched(blocks: Iterator[Splats], count: int, progress: Bar) -> Iterator[Splats]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        progress("decoding", done / count)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    run(command, NAME)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""gsinfo: what a .gsc holds and where its bytes are."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import click
+
+from gscodec.cli.common import EXIT_CODES, Teller, json_option, read_gsc, run, threads_option, version_option
+
+NAME = "gsinfo"
+MOST_ROWS = 24  # of a table in text; --json has all
+EPILOG = f"""\b
+Examples
+  gsinfo scene.gsc
+  gsinfo scene.gsc --json | jq .bits_per_splat
+  gsinfo scene.gsc --decode-hash
+
+\b
+Every checksum is verified, but no splat is decoded unless --decode-hash asks
+for it. Of a faulty file, what comes before the fault is shown.
+
+{EXIT_CODES}"""
+
+
+@click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("source", metavar="FILE")
+@click.option(
+    "--decode-hash", is_flag=True, help="Decode, and give the SHA-256 of the PLY file that gsdec writes."
+)
+@threads_option
+@json_option
+@version_option(NAME)
+def command(source: str, decode_hash: bool, threads: int, as_json: bool) -> None:
+    """Show what FILE (a .gsc; - for stdin) holds: sections, bytes by attribute, semantics, steps, chunks, hashes."""
+    teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
+    with teller.failures():
+        from gscodec.cli.inspection import inspect
+
+        data = read_gsc(source)
+        found = inspect(data)
+        facts: dict[str, Any] = {"file": source, **found.facts}
+        if decode_hash and found.fault is None:
+            facts["hashes"]["decoded_ply"] = decoded_hash(data, threads)
+    if found.fault is not None:
+        facts["error"] = {"code": found.fault.code, "message": str(found.fault)}
+    if as_json:
+        teller.report(facts, "")
+    else:
+        click.echo("\n".join(lines(facts)))
+    if found.fault is not None:
+        raise found.fault
+
+
+def decoded_hash(data: bytes, threads: int) -> str:
+    """The SHA-256 of the canonical PLY. Raises `StreamError`."""
+    import io
+
+    from gscodec.cli.common import HashingOutput
+    from gscodec.cli.decoding import check_output, decoded_chunks, survey, write_blocks
+
+    class Nowhere(io.RawIOBase):
+        def write(self, data: Any, /) -> int:
+            return len(data)
+
+    found = survey(data)
+    if found.scene is None:
+        raise RuntimeError("a container without scene header")
+    check_output(found.scene, "inria")
+    file = HashingOutput(Nowhere(), hashed=True)  # type: ignore[arg-type]
+    degree = found.scene.sh_degree
+    blocks = decoded_chunks(data, degree, threads, verify=False)
+    write_blocks(file, blocks, found.scene, found.splats, degree, "inria")
+    return str(file.sha256)
+
+
+# ---- text
+
+
+def lines(facts: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    out = [_headline(facts)]
+    if form := facts.get("format"):
+        state = "checksums and SHA-256 right" if facts["hashes"].get("end_mark") else "checksums right"
+        state = "faulty, see below" if "error" in facts else state
+        out.append(
+            f"format {form['version']}, profile {form['profile']}, level {form['level']}, {form['mode']} mode; {state}"
+        )
+    if facts["parts"]:
+        rows = [
+            [p["part"], f"{p['bytes']:,}", f"{100 * p['share']:.1f} %", _number(p["bits_per_splat"])]
+            for p in facts["parts"]
+        ]
+        out += _table("Bytes", ["part", "bytes", "share", "bits/splat"], rows, left=1)
+        over = facts["overhead"]
+        out.append(
+            f"  headers {over['headers']:,}, tables {over['tables']:,}, bases {over['bases']:,} bytes:"
+            f" {100 * over['share']:.2f} % of the file"
+        )
+    if scene := facts.get("scene"):
+        out += ["", "Scene"] + [f"  {name:19} {value}" for name, value in _scene_rows(scene)]
+    for each in facts["parameter_sets"]:
+        out += ["", f"Parameter set {each['id']} ({each['bytes']:,} bytes, {each['tables']} tables)"]
+        out += [f"  {name:19} {value}" for name, value in _parameter_rows(each)]
+    rows = [[s["id"], f"{s['offset']:,}", f"{s['bytes']:,}"] for s in facts["sections"]]
+    out += _table("Sections", ["id", "offset", "bytes"], rows, left=1)
+    rows = [
+        [
+            str(c["number"]),
+            f"{c['splats']:,}",
+            f"{c['bytes']:,}",
+            f"{8 * c['bytes'] / c['splats']:.2f}",
+            str(c["lanes"]),
+            f"{c['cell']:.4g}",
+            str(c["depth"]),
+            "/".join(str(n) for n in c["trees"]),
+        ]
+        for c in facts["chunks"]
+    ]
+    names = ["chunk", "splats", "bytes", "bits/splat", "lanes", "finest cell", "depth", "splats by octree"]
+    out += _table("Chunks", names, rows)
+    out += ["", "SHA-256"] + [f"  {name:19} {value}" for name, value in facts["hashes"].items() if value]
+    return out
+
+
+def _headline(facts: dict[str, Any]) -> str:
+    text = f"{facts['file']}: {facts['bytes']:,} bytes"
+    if facts["bits_per_splat"] is not None:
+        text += f", {facts['splats']:,} splats, {facts['bits_per_splat']:.2f} bits per splat"
+        text += f" ({facts['bits_per_splat'] / 8:.2f} bytes)"
+    elif "scene" in facts:
+        text += f", {facts['splats']:,} splats"
+    return text
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _scene_rows(scene: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for name, value in scene.items():
+        if name == "extras":
+            rows += [
+                ("extra attribute", f"{e['name']}: {e['components']} x {e['type']}, {e['coding']}")
+                for e in value
+            ]
+        elif name == "bounds" and value:
+            rows += [("bounds", f"{_triple(value[:3])} to {_triple(value[3:])}")]
+        elif isinstance(value, list):
+            rows.append((name, _triple(value)))
+        else:
+            rows.append((name.replace("_", " "), "unspecified" if value is None else f"{value}"))
+    return rows
+
+
+def _triple(values: list[float]) -> str:
+    return "(" + ", ".join(f"{v:.6g}" for v in values) + ")"
+
+
+def _parameter_rows(each: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("classes", str(each["classes"]))]
+    for name, (value, unit) in each["steps"].items():
+        steps = each["class_multipliers"].get(name)
+        finest = f"{_triple(value) if isinstance(value, list) else f'{value:.4g}'} {unit}"
+        rows.append(
+            (f"{name} step", finest + (f"; x {' '.join(f'{m:g}' for m in steps)} by class" if steps else ""))
+        )
+    rows.append(("predicted", ", ".join(each["predicted"]) or "nothing"))
+    if each["harmonics_basis"]:
+        rows.append(("harmonics basis", each["harmonics_basis"]))
+    return rows
+
+
+def _table(title: str, names: list[str], rows: list[list[str]], *, left: int = 0) -> list[str]:
+    """A title and aligned columns, the first `left` to the left; long tables are cut."""
+    if not rows:
+        return []
+    shown = rows if len(rows) <= MOST_ROWS else rows[: MOST_ROWS - 4]
+    widths = [max(len(row[i]) for row in [names, *shown]) for i in range(len(names))]
+    out = ["", title]
+    for row in [names, *shown]:
+        cells = [
+            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        out.append(("  " + "  ".join(cells)).rstrip())
+    if len(shown) < len(rows):
+        out.append(f"  ... and {len(rows) - len(shown):,} more; --json lists them all")
+    return out
+
+
+def main() -> NoReturn:
+    """The console script."""
+    run(command, NAME)
+
+
+if __name__ == "__main__":
+    main()

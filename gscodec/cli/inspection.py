@@ -1,0 +1,289 @@
+"""The facts about a .gsc that need no decoding of splats: all of it is in headers, as JSON-ready dictionaries."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gscodec._generated import (
+    colour_spaces,
+    coordinate_systems,
+    extra_codings,
+    extra_types,
+    handedness,
+    profiles,
+    rendering_models,
+    sh_conventions,
+    up_axes,
+)
+from gscodec.chunk import chunk_reader, read_fields, read_lengths, stream_names
+from gscodec.container import Chunk, ContainerReader, End, FileHeader, SceneHeader
+from gscodec.container import Parameters as ParametersEvent
+from gscodec.container.header import HEADER_BYTES, VERSION
+from gscodec.container.section import SECTION_FRAME_BYTES, read_section_header
+from gscodec.errors import StreamError
+from gscodec.parameters import (
+    COLOUR,
+    HARMONICS,
+    OPACITY,
+    ROTATION,
+    SCALE,
+    CodingParameters,
+    Parameters,
+    coding_bytes,
+    read_parameters,
+)
+
+ATTRIBUTES = {
+    "scale": SCALE,
+    "rotation": ROTATION,
+    "opacity": OPACITY,
+    "colour": COLOUR,
+    "harmonics": HARMONICS,
+}
+PART_OF = {"groups": "harmonics", "coefficients": "harmonics"}
+
+
+@dataclass(kw_only=True)
+class Inspection:
+    """`facts` ready for JSON, and the fault that ended the reading, if any."""
+
+    facts: dict[str, Any]
+    fault: StreamError | None
+
+
+@dataclass(kw_only=True)
+class _Walk:
+    """What was met so far."""
+
+    header: FileHeader | None = None
+    scene: SceneHeader | None = None
+    end: End | None = None
+    sets: dict[int, Parameters] = field(default_factory=dict)
+    set_facts: list[dict[str, Any]] = field(default_factory=list)
+    sections: list[dict[str, Any]] = field(default_factory=list)
+    chunks: list[dict[str, Any]] = field(default_factory=list)
+    streams: dict[str, int] = field(default_factory=dict)
+    tables: int = 0
+    bases: int = 0
+    settings: int = 0
+    chunk_headers: int = 0
+
+
+def inspect(data: bytes) -> Inspection:
+    """Everything about the file up to its end or its first fault."""
+    walk, fault = _Walk(), None
+    reader = ContainerReader()
+    reader.feed(data)
+    reader.close()
+    view, offset = memoryview(data), HEADER_BYTES
+    try:
+        for event in reader.events():
+            if isinstance(event, FileHeader):
+                walk.header = event
+                continue
+            section = read_section_header(view[offset:], offset, len(data))
+            walk.sections.append({"id": section.id.decode(), "offset": offset, "bytes": section.size})
+            offset += section.size
+            if isinstance(event, SceneHeader):
+                walk.scene = event
+            elif isinstance(event, ParametersEvent):
+                _add_parameters(walk, event)
+            elif isinstance(event, Chunk):
+                _add_chunk(walk, event)
+            elif isinstance(event, End):
+                walk.end = event
+    except StreamError as error:
+        fault = error
+    return Inspection(facts=_facts(walk, data), fault=fault)
+
+
+def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
+    splats = sum(chunk["splats"] for chunk in walk.chunks)
+    facts: dict[str, Any] = {
+        "bytes": len(data),
+        "splats": splats,
+        "bits_per_splat": 8 * len(data) / splats if splats else None,
+    }
+    if walk.header is not None:
+        facts["format"] = {
+            "version": f"{VERSION[0]}.{VERSION[1]}",
+            "profile": profiles.NAMES[walk.header.profile],
+            "level": walk.header.level,
+            "mode": "stream" if walk.header.stream_mode else "file",
+        }
+    if walk.scene is not None:
+        facts["scene"] = _scene_facts(walk.scene)
+    parts = _parts(walk)
+    facts["parts"] = [
+        {
+            "part": name,
+            "bytes": count,
+            "share": count / len(data),
+            "bits_per_splat": 8 * count / splats if splats else None,
+        }
+        for name, count in parts.items()
+    ]
+    facts["bytes_by_stream"] = _named(walk.streams, walk.scene)
+    overhead = {
+        "headers": parts["container"] + parts["chunk headers"] + parts["parameters"],
+        "tables": parts["tables"],
+        "bases": parts["bases"],
+    }
+    facts["overhead"] = {**overhead, "share": sum(overhead.values()) / len(data)}
+    facts["parameter_sets"] = walk.set_facts
+    facts["sections"] = walk.sections
+    facts["chunks"] = walk.chunks
+    end = walk.end.sha256 if walk.end is not None else None
+    facts["hashes"] = {
+        "file": hashlib.sha256(data).hexdigest(),
+        "end_mark": end.hex() if end is not None else None,
+    }
+    return facts
+
+
+def _parts(walk: _Walk) -> dict[str, int]:
+    """Bytes of each part; together they are all bytes of the sections that were met, and the file header."""
+    parts: dict[str, int] = {}
+    for name, count in walk.streams.items():
+        part = PART_OF.get(name, name)
+        parts[part] = parts.get(part, 0) + count
+    parts = _named(parts, walk.scene)
+    parts |= {
+        "chunk headers": walk.chunk_headers,
+        "parameters": walk.settings,
+        "bases": walk.bases,
+        "tables": walk.tables,
+    }
+    whole = (
+        HEADER_BYTES + sum(section["bytes"] for section in walk.sections) if walk.header is not None else 0
+    )
+    parts["container"] = whole - sum(parts.values())
+    return parts
+
+
+def _named(counts: dict[str, int], scene: SceneHeader | None) -> dict[str, int]:
+    """Streams of extra attributes by the attribute's name."""
+    extras = scene.extras if scene is not None else ()
+    names = {f"extra {number}": f"extra {extra.name}" for number, extra in enumerate(extras)}
+    return {names.get(name, name): count for name, count in counts.items()}
+
+
+def _scene_facts(scene: SceneHeader) -> dict[str, Any]:
+    has_bounds = any(scene.bounds)
+    return {
+        "sh_degree": scene.sh_degree,
+        "coordinate_system": coordinate_systems.NAMES[scene.coordinate_system],
+        "up_axis": up_axes.NAMES[scene.up_axis],
+        "handedness": handedness.NAMES[scene.handedness],
+        "colour_space": colour_spaces.NAMES[scene.colour_space],
+        "rendering_model": rendering_models.NAMES[scene.rendering_model],
+        "sh_convention": sh_conventions.NAMES[scene.sh_convention],
+        "metres_per_unit": scene.metres_per_unit or None,
+        "offset": list(scene.offset),
+        "bounds": list(scene.bounds) if has_bounds else None,
+        "extras": [
+            {
+                "id": extra.id,
+                "name": extra.name,
+                "type": extra_types.NAMES[extra.type],
+                "components": extra.components,
+                "coding": extra_codings.NAMES[extra.coding],
+            }
+            for extra in scene.extras
+        ],
+    }
+
+
+def _add_parameters(walk: _Walk, event: ParametersEvent) -> None:
+    scene = walk.scene
+    if scene is None:
+        raise RuntimeError("a section before SCEN")
+    read = read_parameters(event.payload, event.offset, sh_degree=scene.sh_degree, extras=scene.extras)
+    coding = read.coding
+    size = len(event.payload)
+    basis = 0
+    if coding.harmonics is not None and coding.harmonics.basis is not None:
+        basis = 2 * coding.harmonics.basis.size + 3 * len(coding.harmonics.basis)
+    own = coding_bytes(coding)
+    walk.sets[event.id] = read
+    walk.bases += basis
+    walk.settings += own - basis
+    walk.tables += size - own
+    walk.set_facts.append(
+        {
+            "id": event.id,
+            "bytes": size,
+            "classes": coding.classes,
+            "tables": len(read.tables),
+            "contexts": sum(len(contexts) for contexts in read.maps.values()),
+            "steps": _steps(coding),
+            "class_multipliers": {
+                name: (coding.multipliers(number)[: coding.classes] / 64).tolist()
+                for name, number in ATTRIBUTES.items()
+                if name != "harmonics" or coding.harmonics is not None
+            },
+            "predicted": [name for name, number in ATTRIBUTES.items() if coding.is_predicted(number)],
+            "harmonics_basis": _basis_in_words(coding),
+        }
+    )
+
+
+def _steps(coding: CodingParameters) -> dict[str, tuple[float | list[float], str]]:
+    """Steps of class 0 with their units. That of positions is the chunks'."""
+    scale = coding.scale.step / 2**26
+    steps: dict[str, tuple[float | list[float], str]] = {
+        "scale": (scale, "(natural logarithm)"),
+        "rotation": (
+            math.pi * 256 * scale / coding.rotation.twist_factor,
+            "rad of twist where two axes differ by a factor e",
+        ),
+        "opacity": (coding.opacity.step / 2**26, "octaves of opacity + 1/16"),
+        "colour": ([m * 2.0**coding.colour.exponent for m in coding.colour.mantissas], "Y, Co, Cg"),
+    }
+    if coding.harmonics is not None:
+        columns = coding.harmonics.colour.astype(np.float64) * 2.0**coding.harmonics.exponent
+        steps["harmonics"] = (np.linalg.norm(columns, axis=0).tolist(), "along the three colour axes")
+    return steps
+
+
+def _basis_in_words(coding: CodingParameters) -> str | None:
+    if coding.harmonics is None:
+        return None
+    kind = "fitted to the scene" if coding.harmonics.basis is not None else "none"
+    return f"{kind}; groups end at {' '.join(map(str, coding.harmonics.bounds))}"
+
+
+def _add_chunk(walk: _Walk, event: Chunk) -> None:
+    scene = walk.scene
+    if scene is None:
+        raise RuntimeError("a section before SCEN")
+    coding = walk.sets[event.header.parameters_id].coding
+    fields = chunk_reader(event.payload, event.offset)
+    chunk = read_fields(fields, coding)
+    lengths = read_lengths(fields, stream_names(coding, scene.extras, repeats=chunk.repeats))
+    sizes = {name: 4 * sum(lanes) for name, lanes in lengths.items()}
+    for name, size in sizes.items():
+        walk.streams[name] = walk.streams.get(name, 0) + size
+    walk.chunk_headers += len(event.payload) - sum(sizes.values())
+    walk.chunks.append(
+        {
+            "number": event.number,
+            "offset": event.offset,
+            "bytes": len(event.payload) + SECTION_FRAME_BYTES,
+            "first_splat": event.first_splat,
+            "splats": chunk.count,
+            "layer": event.header.layer,
+            "parameters": event.header.parameters_id,
+            "repeats": chunk.repeats,
+            "lanes": max((len(lanes) for lanes in lengths.values()), default=0),
+            "depth": chunk.grid.depth,
+            "cell": 2.0 * coding.position_mantissa * 2.0**chunk.grid.exponent,
+            "trees": list(chunk.tree_counts),
+            "bytes_by_stream": _named(sizes, scene),
+        }
+    )

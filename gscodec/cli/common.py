@@ -244,7 +244,7 @@ def open_output(path: str, *, hashed: bool) -> Iterator[HashingOutput]:
 
 
 def read_gsc(path: str) -> bytes:
-    """All bytes of a .gsc. Another kind of file is refused before it is read. Raises `InputError`, `Malformed`."""
+    """All bytes of a .gsc; another kind of file is refused at its start. Raises `InputError`, `Malformed`."""
     from gscodec.container.header import SIGNATURE, check_signature
 
     with open_input(path) as file:
@@ -278,7 +278,7 @@ def times(ratio: float) -> str:
 
 
 class Teller:
-    """Says how it goes: warnings, a last line, or a JSON report. Data on stdout moves the report to stderr."""
+    """Says how it goes: warnings, then a last line or a JSON report, on stdout unless data goes there."""
 
     def __init__(self, name: str, *, as_json: bool, quiet: bool, data_on_stdout: bool) -> None:
         self.name, self.as_json, self.quiet = name, as_json, quiet

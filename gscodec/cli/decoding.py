@@ -17,7 +17,7 @@ Layout: TypeAlias = Literal["inria", "compact"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a walk over the container found: scene header, splats of complete chunks, and the fault that ended it."""
+    """What a walk over the container found: scene header, complete chunks, the fault at its end."""
 
     scene: SceneHeader | None
     splats: int

@@ -1,7 +1,7 @@
 """gsdec: .gsc to splats.
 
-The whole container is checked before anything is written; then chunks are decoded and written one after another,
-so that memory holds the .gsc and a few chunks, never the scene.
+The whole container is checked before anything is written; then chunks are decoded and written one after
+another, so that memory holds the .gsc and a few chunks, never the scene.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ machine and for every number of threads.
 @click.option(
     "--keep-partial",
     is_flag=True,
-    help="Of a file that is cut off or damaged, write every chunk before the fault. The exit code stays that of the fault.",
+    help="Of a cut off or damaged file, write all chunks before the fault; the exit code stays the fault's.",
 )
 @json_option
 @quiet_option
@@ -104,7 +104,7 @@ def command(
         check_output(found.scene, layout)
 
         fault: StreamError | None = None
-        # what was verified need not be verified again, but damage has to stop the decoder where it stopped the survey
+        # a verified file need not be verified again; damage has to stop the decoder where it stopped the survey
         blocks = decoded_chunks(data, degree, threads, verify=keep_partial)
         count = found.splats
         if keep_partial:

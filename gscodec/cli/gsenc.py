@@ -137,7 +137,8 @@ def command(
             **{name: value for name, value in encoded.report.items() if name != "bytes"},
             "sha256": hashlib.sha256(encoded.data).hexdigest() if as_json else None,
         }
-        line = f"{size_in_words(bytes_in)} -> {size_in_words(size)} ({times(bytes_in / size)}) in {seconds:.1f} s"
+        sizes = f"{size_in_words(bytes_in)} -> {size_in_words(size)} ({times(bytes_in / size)})"
+        line = f"{sizes} in {seconds:.1f} s"
         if splats:
             line += f"; {splats:,} splats, {size / splats:.2f} bytes each"
         teller.report(facts, line)

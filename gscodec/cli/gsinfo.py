@@ -32,7 +32,7 @@ for it. Of a faulty file, what comes before the fault is shown.
 @json_option
 @version_option(NAME)
 def command(source: str, decode_hash: bool, threads: int, as_json: bool) -> None:
-    """Show what FILE (a .gsc; - for stdin) holds: sections, bytes by attribute, semantics, steps, chunks, hashes."""
+    """Show what FILE (a .gsc; - for stdin) holds, and where its bytes are."""
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         from gscodec.cli.inspection import inspect
@@ -84,7 +84,8 @@ def lines(facts: dict[str, Any]) -> list[str]:
         state = "checksums and SHA-256 right" if facts["hashes"].get("end_mark") else "checksums right"
         state = "faulty, see below" if "error" in facts else state
         out.append(
-            f"format {form['version']}, profile {form['profile']}, level {form['level']}, {form['mode']} mode; {state}"
+            f"format {form['version']}, profile {form['profile']}, level {form['level']}, {form['mode']} mode;"
+            f" {state}"
         )
     if facts["parts"]:
         rows = [

@@ -1,4 +1,4 @@
-"""The facts about a .gsc that need no decoding of splats: all of it is in headers, as JSON-ready dictionaries."""
+"""The facts about a .gsc that need no decoding of splats: what headers say, ready for JSON."""
 
 from __future__ import annotations
 

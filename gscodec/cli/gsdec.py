@@ -104,7 +104,7 @@ def command(
         check_output(found.scene, layout)
 
         fault: StreamError | None = None
-        # a verified file need not be verified again; damage has to stop the decoder where it stopped the survey
+        # what the survey verified is verified; damage must stop the decoder where it stopped the survey
         blocks = decoded_chunks(data, degree, threads, verify=keep_partial)
         count = found.splats
         if keep_partial:

@@ -81,8 +81,9 @@ def lines(facts: dict[str, Any]) -> list[str]:
     """The report for people."""
     out = [_headline(facts)]
     if form := facts.get("format"):
-        state = "checksums and SHA-256 right" if facts["hashes"].get("end_mark") else "checksums right"
-        state = "faulty, see below" if "error" in facts else state
+        state = "checksums and SHA-256 right" if facts["hashes"]["end_mark"] else "checksums right"
+        if "error" in facts:
+            state = "faulty: what follows is what comes before the fault"
         out.append(
             f"format {form['version']}, profile {form['profile']}, level {form['level']}, {form['mode']} mode;"
             f" {state}"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gscodec.parameters import COLUMN_MAX, MATRIX_MAX, HarmonicsParameters
 
 BOUNDS = {3: (1, 3), 8: (1, 3, 8), 15: (1, 3, 6, 10, 15)}
-SAMPLE = 200_000
+SAMPLE = 65_536
 SMALL_SCENE = 12_000  # under this an own basis costs more than it wins
 
 
@@ -39,7 +39,7 @@ def choose_basis(rest: NDArray[np.float32], weight: NDArray[np.float64], step: f
     excess = np.abs(basis).sum(0).max() / COLUMN_MAX
     if excess > 1:
         basis = np.trunc(basis / excess).astype(np.int64)
-    spread = np.einsum("nkc,kj,cd->njd", x, vk, v3).reshape(len(x), -1).var(0)
+    spread = (np.matmul(vk.T, x) @ v3).reshape(len(x), -1).var(0)
     order = np.argsort(-spread, kind="stable")
     colour, exponent = _fixed_colour(step, v3)
     return HarmonicsParameters(

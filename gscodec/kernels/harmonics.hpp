@@ -1,8 +1,15 @@
 // (5.10) Higher spherical harmonics: the number of coded groups per splat, then coefficients in the KLT domain.
 #pragma once
+#include <cfloat>
+
 #include "attributes.hpp"
 
 namespace gsc {
+
+inline float round_once(i64 x, double unit) {  // |x| < 2^53: exact as a double, and so is the product
+  const float f = static_cast<float>(static_cast<double>(x) * unit);
+  return f > FLT_MAX ? FLT_MAX : f < -FLT_MAX ? -FLT_MAX : f;
+}
 
 constexpr i32 kHarmonicsMax = 65535;
 constexpr u32 kMaxComponents = 45;
@@ -136,7 +143,7 @@ inline void harmonics_values(const HarmonicsBasis& b, const i32* rec, float* out
   for (u32 o = 0; o < K; ++o)
     for (u32 k = 0; k < 3; ++k) {
       const i64 x = i64(b.c[3 * k]) * z[0][o] + i64(b.c[3 * k + 1]) * z[1][o] + i64(b.c[3 * k + 2]) * z[2][o];
-      out[o * 3 + k] = static_cast<float>(static_cast<double>(x) * unit);
+      out[o * 3 + k] = round_once(x, unit);
     }
 }
 GSC_CLONES static void harmonics_values_15(const HarmonicsBasis& b, const i32* r, float* o) { harmonics_values<15>(b, r, o); }

@@ -6,11 +6,6 @@
 
 namespace gsc {
 
-inline float round_once(i64 x, double unit) {  // |x| < 2^53: exact as a double, and so is the product
-  const float f = static_cast<float>(static_cast<double>(x) * unit);
-  return f > FLT_MAX ? FLT_MAX : f < -FLT_MAX ? -FLT_MAX : f;
-}
-
 inline i64 scaled(i64 rec, i64 step) { return (rec * step + 2048) >> 12; }  // Q26 step of 1/64 units -> Q20
 
 // (6.3)

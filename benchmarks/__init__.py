@@ -1,0 +1,1 @@
+"""Rate, distortion and speed of the codec. Run from the root of the repository."""

@@ -1,0 +1,1 @@
+"""Speed of the entropy coder alone (`entropy`), and of decoding in memory (`decode`)."""

@@ -50,10 +50,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def version_option(name: str) -> Callable[[Function], Function]:
     """--version, which also says which version of the format is meant."""
-    from gscodec.container.header import VERSION
 
-    message = f"%(prog)s {gscodec.__version__} (format {VERSION[0]}.{VERSION[1]})"
-    return click.version_option(gscodec.__version__, prog_name=name, message=message)
+    def show(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            from gscodec.container.header import VERSION
+
+            click.echo(f"{name} {gscodec.__version__} (format {VERSION[0]}.{VERSION[1]})")
+            context.exit()
+
+    return click.option(
+        "--version", is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show the version."
+    )
 
 
 threads_option = click.option(

@@ -84,10 +84,8 @@ def lines(facts: dict[str, Any]) -> list[str]:
         state = "checksums and SHA-256 right" if facts["hashes"]["end_mark"] else "checksums right"
         if "error" in facts:
             state = "faulty: what follows is what comes before the fault"
-        out.append(
-            f"format {form['version']}, profile {form['profile']}, level {form['level']}, {form['mode']} mode;"
-            f" {state}"
-        )
+        kind = f"profile {form['profile']}, level {form['level']}, {form['mode']} mode"
+        out.append(f"format {form['version']}, {kind}; {state}")
     if facts["parts"]:
         rows = [
             [p["part"], f"{p['bytes']:,}", f"{100 * p['share']:.1f} %", _number(p["bits_per_splat"])]

@@ -44,11 +44,12 @@ def decode_rate(scene: Scene, path: Path, preset: str, repeat: int) -> dict[str,
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scene.gsc"
         file.write_bytes(encode(read(path), quality=preset))
-        seconds = []
+        seconds, processor = [], []
         for _ in range(repeat + 1):
-            begin = time.perf_counter()
+            begin, busy = time.perf_counter(), time.process_time()
             splats = decode(file.read_bytes(), threads=1)
             seconds.append(time.perf_counter() - begin)
+            processor.append(time.process_time() - busy)
         size = file.stat().st_size
     count = len(splats.positions)
     middle, best = statistics.median(seconds[1:]), min(seconds[1:])
@@ -61,6 +62,7 @@ def decode_rate(scene: Scene, path: Path, preset: str, repeat: int) -> dict[str,
         "bytes": size,
         "median_s": middle,
         "best_s": best,
+        "cpu_s": statistics.median(processor[1:]),
         "million_per_s": count / middle / 1e6,
         "best_million_per_s": count / best / 1e6,
         "goal": goal,
@@ -108,6 +110,7 @@ RATES = [
     ("coefficients", "SH above DC", "d"),
     ("bytes", "bytes", ",d"),
     ("median_s", "s", ".3f"),
+    ("cpu_s", "processor s", ".3f"),
     ("million_per_s", "M splats/s", ".2f"),
     ("best_million_per_s", "fastest", ".2f"),
     ("goal", "goal", ".1f"),

@@ -11,7 +11,9 @@ Names are imported when they are first used: decoding never loads the encoder.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,3 +74,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+class _Package(ModuleType):
+    """Python puts an imported subpackage into its parent under its name; here `encode` stays the function."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name == "encode" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -118,7 +118,7 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
         }
     if walk.scene is not None:
         facts["scene"] = _scene_facts(walk.scene)
-    parts = _parts(walk)
+    parts = _parts(walk) if walk.header is not None else {}
     facts["parts"] = [
         {
             "part": name,
@@ -130,11 +130,11 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
     ]
     facts["bytes_by_stream"] = _named(walk.streams, walk.scene)
     overhead = {
-        "headers": parts["container"] + parts["chunk headers"] + parts["parameters"],
-        "tables": parts["tables"],
-        "bases": parts["bases"],
+        "headers": sum(parts.get(name, 0) for name in ("container", "chunk headers", "parameters")),
+        "tables": walk.tables,
+        "bases": walk.bases,
     }
-    facts["overhead"] = {**overhead, "share": sum(overhead.values()) / len(data)}
+    facts["overhead"] = {**overhead, "share": sum(overhead.values()) / max(len(data), 1)}
     facts["parameter_sets"] = walk.set_facts
     facts["sections"] = walk.sections
     facts["chunks"] = walk.chunks
@@ -159,9 +159,7 @@ def _parts(walk: _Walk) -> dict[str, int]:
         "bases": walk.bases,
         "tables": walk.tables,
     }
-    whole = (
-        HEADER_BYTES + sum(section["bytes"] for section in walk.sections) if walk.header is not None else 0
-    )
+    whole = HEADER_BYTES + sum(section["bytes"] for section in walk.sections)
     parts["container"] = whole - sum(parts.values())
     return parts
 

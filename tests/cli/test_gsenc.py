@@ -1,0 +1,216 @@
+"""gsenc: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import ENVIRONMENT, MADE, arguments, names, run
+
+import gscodec
+from gscodec.io import read_ply, write_ply
+from gscodec.splats import Splats
+
+
+def test_encodes(scene_ply: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gsc"
+    done = run("gsenc", scene_ply, "-o", out)
+    assert done.code == 0
+    assert done.out == b""
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply))
+    assert names(tmp_path) == ["out.gsc"]
+    size = len(out.read_bytes())
+    assert f"({scene_ply.stat().st_size / size:.0f}x) in " in done.line
+    assert f"500 splats, {size / 500:.2f} bytes each" in done.line
+
+
+def test_json(scene_ply: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gsc"
+    done = run("gsenc", scene_ply, "-o", out, "--json", "--quality", "tiny")
+    assert done.code == 0
+    assert done.err == ""
+    report, data = done.report, out.read_bytes()
+    assert report["bytes_in"] == scene_ply.stat().st_size
+    assert report["bytes_out"] == len(data)
+    assert report["ratio"] == pytest.approx(report["bytes_in"] / len(data), rel=1e-3)
+    assert report["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (report["splats"], report["quality"], report["warnings"]) == (500, "tiny", [])
+    assert 0 < sum(report["bytes_by_stream"].values()) < len(data)
+    assert report["seconds"] > 0
+
+
+@pytest.mark.parametrize("quality", ["near-lossless", "high", "default", "small"])
+def test_quality(scene_ply: Path, tmp_path: Path, quality: str) -> None:
+    out = tmp_path / "out.gsc"
+    assert run("gsenc", scene_ply, "-o", out, "--quality", quality, "--quiet").err == ""
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), quality=quality)
+
+
+def test_pipes(scene_ply: Path) -> None:
+    done = run("gsenc", "-", "-o", "-", "--json", data=scene_ply.read_bytes())
+    assert done.code == 0
+    assert done.out == gscodec.encode(gscodec.read(scene_ply))
+    assert '"bytes_in": ' + str(scene_ply.stat().st_size) in done.err  # the report makes way for the data
+    assert done.err.startswith("{")
+
+
+def test_threads_do_not_matter(scene_ply: Path) -> None:
+    assert run("gsenc", scene_ply, "-o", "-", "--threads", "1").out == run("gsenc", scene_ply, "-o", "-").out
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_few_splats(tmp_path: Path, count: int) -> None:
+    source, out, back = tmp_path / "in.ply", tmp_path / "out.gsc", tmp_path / "back.ply"
+    write_ply(source, read_ply(MADE).splats.take(np.arange(count)))
+    done = run("gsenc", source, "-o", out)
+    assert done.code == 0
+    assert ("warning: the input has no splats" in done.err) == (count == 0)
+    assert run("gsdec", out, "-o", back).code == 0
+    assert len(read_ply(back).splats) == count
+    assert run("gsinfo", out).code == 0
+    assert len(out.read_bytes()) < 1024
+
+
+def _with_nan(path: Path) -> Path:
+    splats = read_ply(MADE).splats.take(np.arange(10))
+    splats.positions[3, 1] = np.nan
+    splats.opacities[7] = np.inf
+    write_ply(path, splats)
+    return path
+
+
+def test_nonfinite_is_dropped_and_said(tmp_path: Path) -> None:
+    source, out = _with_nan(tmp_path / "in.ply"), tmp_path / "out.gsc"
+    done = run("gsenc", source, "-o", out)
+    assert done.code == 0
+    assert "gsenc: warning: left out 2 splats with NaN or infinite values" in done.err
+    assert len(gscodec.decode(out.read_bytes())) == 8
+    report = run("gsenc", source, "-o", out, "--json").report
+    assert report["dropped_nonfinite"] == 2
+    assert len(report["warnings"]) == 1
+
+
+def test_nonfinite_error(tmp_path: Path) -> None:
+    source = _with_nan(tmp_path / "in.ply")
+    out = tmp_path / "out.gsc"
+    out.write_bytes(b"precious")
+    done = run("gsenc", source, "-o", out, "--nonfinite", "error")
+    assert done.code == 9
+    assert "--nonfinite drop" in done.line
+    assert out.read_bytes() == b"precious"
+
+
+def test_warnings(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.ply", tmp_path / "out.gsc"
+    lines = ["ply", "format ascii 1.0", "element vertex 1"]
+    columns = ["x", "y", "z", *(f"f_dc_{i}" for i in range(3)), *(f"scale_{i}" for i in range(3))]
+    columns += [f"rot_{i}" for i in range(4)]
+    lines += [f"property {'double' if name == 'x' else 'float'} {name}" for name in columns]
+    source.write_text("\n".join([*lines, "end_header", "1 2 3 0 0 0 -1 -2 -3 1 0 0 0", "junk", ""]))
+    done = run("gsenc", source, "-o", out)
+    assert done.code == 0
+    assert "warning: the input lacks opacity" in done.err
+    assert "warning: ignored 5 bytes" in done.err
+    assert "warning: double precision is not kept: x" in done.err
+    assert run("gsenc", source, "-o", out, "--quiet").err == ""
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ([], "Missing argument 'IN'"),
+        (["in.ply"], "Missing option '-o'"),
+        (["in.ply", "-o", "x", "--quality", "great"], "'great' is not one of"),
+        (["in.ply", "-o", "x", "--effort", "2"], "effort 1 only"),
+        (["in.ply", "-o", "x", "--effort", "0"], "0 is not in the range"),
+        (["in.ply", "-o", "x", "--threads", "-1"], "-1 is not in the range"),
+        (["in.ply", "-o", "x", "--nonfinite", "keep"], "'keep' is not one of"),
+        (["in.ply", "-o", "x", "--fast"], "No such option"),
+        (["in.ply", "-o", "in.ply"], "also the input"),
+    ],
+)
+def test_usage(tmp_path: Path, rest: list[str], said: str) -> None:
+    (tmp_path / "in.ply").write_bytes(b"precious")
+    done = run("gsenc", *rest, cwd=tmp_path)
+    assert done.code == 2
+    assert said in done.line
+    assert done.line.endswith("see gsenc --help")
+    assert names(tmp_path) == ["in.ply"]
+    assert (tmp_path / "in.ply").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read in.ply"),
+        (b"", "empty"),
+        (b"hello\n", "not a PLY file"),
+        (gzip.compress(b"ply\n"), "gzip"),
+        (MADE.read_bytes()[:5000], "need 992,000 bytes"),
+    ],
+)
+def test_bad_input(tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "in.ply").write_bytes(content)
+    (tmp_path / "out.gsc").write_bytes(b"precious")
+    done = run("gsenc", "in.ply", "-o", "out.gsc", "--json", cwd=tmp_path)
+    assert done.code == 3
+    assert said in done.line
+    assert done.report["error"]["exit_code"] == 3
+    assert (tmp_path / "out.gsc").read_bytes() == b"precious"
+    assert set(names(tmp_path)) <= {"in.ply", "out.gsc"}
+
+
+def test_gsc_as_input(scene_gsc: Path, tmp_path: Path) -> None:
+    done = run("gsenc", scene_gsc, "-o", tmp_path / "out.gsc")
+    assert done.code == 3
+    assert "gsdec decodes it" in done.line
+
+
+def test_output_that_cannot_be(scene_ply: Path, tmp_path: Path) -> None:
+    assert "there is no directory" in run("gsenc", scene_ply, "-o", tmp_path / "no/out.gsc").line
+    done = run("gsenc", scene_ply, "-o", tmp_path)
+    assert done.code == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_full_disk(scene_ply: Path) -> None:
+    done = run("gsenc", scene_ply, "-o", "/dev/full")
+    assert done.code == 3
+    assert "the disk is full" in done.line
+
+
+def _large(path: Path) -> Path:
+    few = read_ply(MADE).splats
+    many: Splats = few.take(np.arange(150_000) % len(few))
+    noise = np.random.default_rng(1).normal(0, 0.3, many.positions.shape)
+    write_ply(path, replace(many, positions=(many.positions + noise).astype(np.float32)))
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    """The signal comes while the encoder works; nothing half-written is left, and what was there stays."""
+    source = _large(tmp_path / "in.ply")
+    (tmp_path / "out.gsc").write_bytes(b"precious")
+    process = subprocess.Popen(
+        arguments("gsenc", source, "-o", tmp_path / "out.gsc"), stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    time.sleep(0.8)
+    if process.poll() is not None:
+        pytest.skip("too fast to be interrupted")
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert err.decode().strip() == ("gsenc: interrupted" if code == 130 else "")
+    assert names(tmp_path) == ["in.ply", "out.gsc"]
+    assert (tmp_path / "out.gsc").read_bytes() == b"precious"

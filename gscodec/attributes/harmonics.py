@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +34,33 @@ def read(
     return rec
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What symbols cost a writer: bits by context and group number, by context and token; squared steps per bit."""
+
+    groups: NDArray[np.float32]
+    tokens: NDArray[np.float32]
+    per_bit: float
+
+
+COST_TOKENS = 64
+
+
 def record(
-    side: kernels.Side, p: HarmonicsParameters, wanted: NDArray[np.float32], dead_zone: float, lanes: int
+    side: kernels.Side,
+    p: HarmonicsParameters,
+    wanted: NDArray[np.float32],
+    dead_zone: float,
+    costs: Costs | None,
+    lanes: int,
 ) -> tuple[kernels.Ops, kernels.Ops, Rows]:
-    """(5.12) `wanted` (M, 3K) in 1/64 of the base step; a residual of one step is dropped if under `dead_zone` steps."""
-    return kernels.write_harmonics(side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, lanes)
+    """(5.12) `wanted` (M, 3K) in 1/64 of the base step.
+
+    With costs each splat gets the residuals of least error plus bits; without, they are rounded, and a residual of
+    one step is dropped if under `dead_zone` steps.
+    """
+    known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
+    return kernels.write_harmonics(side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, lanes)
 
 
 def lattice(rest: NDArray[np.float32], p: HarmonicsParameters) -> NDArray[np.float32]:

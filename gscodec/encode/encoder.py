@@ -117,13 +117,8 @@ class _ChunkRecorder:
         rest = None
         if self.sh is not None:
             similar = predictor.similar(coding, 2, (x, distances[2]), scales, colours)
-            ops["groups"], ops["coefficients"], rest = harmonics.record(
-                predictor.side(coding, HARMONICS, klass, similar),
-                self.sh,
-                harmonics.lattice(splats.sh_rest[distinct], self.sh),
-                self.plan.steps.dead_zone,
-                lanes,
-            )
+            side = predictor.side(coding, HARMONICS, klass, similar)
+            ops["groups"], ops["coefficients"], rest = self._harmonics(side, distinct, None, lanes)
         words = []
         for number, extra in enumerate(self.scene.extras):
             words.append(extras.to_words(extra, splats.extras[extra.name][index]))
@@ -136,6 +131,27 @@ class _ChunkRecorder:
             opacity=opacities, colour=colours, harmonics=rest, extras=tuple(words),
         )  # fmt: skip
         return Recorded(fields=fields, ops=ops, integers=integers), index
+
+    def _harmonics(
+        self, side: kernels.Side, distinct: Index, costs: harmonics.Costs | None, lanes: int
+    ) -> tuple[kernels.Ops, kernels.Ops, NDArray[np.int32]]:
+        sh = self.sh
+        if sh is None:
+            raise RuntimeError("the scene has no harmonics")
+        wanted = harmonics.lattice(self.splats.sh_rest[distinct], sh)
+        return harmonics.record(side, sh, wanted, self.plan.steps.dead_zone, costs, lanes)
+
+    def again(self, chunk: Recorded, index: Index, costs: harmonics.Costs) -> Recorded:
+        """The chunk with its harmonics chosen once more, now that the cost of symbols is known."""
+        coding, old = self.plan.coding, chunk.integers
+        first = np.diff(old.source, prepend=np.uint32(0xFFFFFFFF)) != 0
+        x = old.positions.x[first]
+        similar = predictor.similar(coding, 2, (x, chunk.fields.distances[2]), old.scale, old.colour)
+        side = predictor.side(coding, HARMONICS, old.classes, similar)
+        lanes = 4 if len(index) >= LANES_FROM else 1
+        groups, coefficients, rest = self._harmonics(side, index[first], costs, lanes)
+        ops = {**chunk.ops, "groups": groups, "coefficients": coefficients}
+        return Recorded(fields=chunk.fields, ops=ops, integers=replace(old, harmonics=rest))
 
     def _order(self, x: NDArray[np.int32], tree: NDArray[np.uint8], index: Index) -> Index:
         """Morton order; among splats of one cell, equal ones beside each other."""
@@ -160,6 +176,17 @@ class _ChunkRecorder:
         rows = rows[self.classes[index[rows]] == self.classes[index[rows - 1]]]
         repeat[rows] = 1
         return repeat
+
+
+def _harmonics_costs(
+    counts: Mapping[str, NDArray[np.uint32]], groups: int, per_bit: float
+) -> harmonics.Costs:
+    """Bits of symbols under the tables that the first choice of residuals would get."""
+    tables, maps = choose_tables({name: counts[name] for name in ("groups", "coefficients")}, most=32)
+    shares = tables.frequencies / (1 << tables.resolutions.astype(np.int64))[:, None]
+    bits = -np.log2(np.maximum(shares, 2.0**-14)).astype(np.float32)
+    tokens = np.ascontiguousarray(bits[maps["coefficients"]][:, : harmonics.COST_TOKENS])
+    return harmonics.Costs(groups=np.ascontiguousarray(bits[maps["groups"]][:, : groups + 1]), tokens=tokens, per_bit=per_bit)
 
 
 def _bounds(decoded: Splats) -> ChunkBounds:
@@ -249,6 +276,16 @@ def encode_splats(
             for name, ops in chunk.ops.items():
                 counts[name] += ops.histogram(sizes[name])
             tell("quantising", (number + 1) / len(cells))
+        if plan.coding.harmonics is not None and chosen.rate_weight > 0:
+            costs = _harmonics_costs(counts, len(plan.coding.harmonics.bounds), chosen.rate_weight)
+            for name in ("groups", "coefficients"):
+                counts[name][:] = 0
+            again = pool.map(lambda pair: recorder.again(*pair, costs), zip(recorded, order, strict=True))
+            for number, chunk in enumerate(again):
+                recorded[number] = chunk
+                for name in ("groups", "coefficients"):
+                    counts[name] += chunk.ops[name].histogram(sizes[name])
+                tell("rate-distortion", (number + 1) / len(cells))
         tell("choosing tables", 0.0)
         tables, maps = choose_tables(counts)
         parameters = Parameters(coding=plan.coding, tables=tables, maps=maps)

@@ -38,6 +38,7 @@ class Steps:
     opacity_power: float = 1.0
     size_power: float = 1.0
     dead_zone: float = 0.6
+    rate_weight: float = 0.12
     dilation: float = 0.25
     exponents: tuple[int, int, int, int, int] = (1, 1, 3, 3, 3)
     position_cap: int = 7

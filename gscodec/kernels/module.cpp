@@ -569,19 +569,28 @@ nb::tuple read_coefficients(const Source& source, const SideInfo& info, u32 coef
   need_rows(info, groups.shape(0), groups.shape(1), 1);
   std::vector<u8> g(groups.data(), groups.data() + info.side.n);
   for (u8 v : g) require(v <= layout.groups, "harmonics: bad group");
-  return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { walk_coefficients(c, info.side, layout, g.data(), nullptr, 0, rec); });
+  return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { walk_coefficients(c, info.side, layout, g.data(), nullptr, {}, rec); });
 }
-nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<float> ideal, double dead_zone, u32 lanes) {
+// costs: bits of group numbers (contexts x (NG + 1)) and of tokens (contexts x 64), or None for plain rounding
+nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<float> ideal, float dead_zone,
+                          std::optional<std::tuple<Matrix<float>, Matrix<float>, float>> known, u32 lanes) {
   check_lanes(lanes);
   const HarmonicsLayout layout = harmonics_layout(coefficients, bounds);
   need_rows(info, ideal.shape(0), ideal.shape(1), layout.components());
   const std::size_t n = info.side.n, width = layout.components();
+  HarmonicsCosts costs{nullptr, nullptr, 0, dead_zone};
+  if (known) {
+    const auto& [group_bits, token_bits, lambda] = *known;
+    require(group_bits.shape(0) == 6 * info.side.classes * (layout.groups + 1) && group_bits.shape(1) == layout.groups + 1, "harmonics: bad group costs");
+    require(token_bits.shape(0) == layout.groups * info.side.classes * coefficients && token_bits.shape(1) == HarmonicsCosts::kTokens, "harmonics: bad costs");
+    costs = {group_bits.data(), token_bits.data(), lambda, dead_zone};
+  }
   std::unique_ptr<u8[]> groups(new u8[n]());
   std::unique_ptr<i32[]> rec(new i32[n * width]());
   Recorder first(lanes), second(lanes);
   {
     nb::gil_scoped_release release;
-    walk_coefficients(second, info.side, layout, groups.get(), ideal.data(), dead_zone, rec.get());
+    walk_coefficients(second, info.side, layout, groups.get(), ideal.data(), costs, rec.get());
     walk_groups(first, info.side, layout, groups.get());
   }
   return nb::make_tuple(nb::cast(recorded(first, lanes), nb::rv_policy::take_ownership),
@@ -738,7 +747,7 @@ NB_MODULE(_kernels, m) {
   m.def("write_colour", &write_colour);
   m.def("read_groups", &read_groups);
   m.def("read_coefficients", &read_coefficients);
-  m.def("write_harmonics", &write_harmonics);
+  m.def("write_harmonics", &write_harmonics, nb::arg("side"), nb::arg("coefficients"), nb::arg("bounds"), nb::arg("ideal"), nb::arg("dead_zone"), nb::arg("costs").none(), nb::arg("lanes"));
   m.def("read_channel", &read_channel);
   m.def("write_channel", &write_channel, nb::rv_policy::take_ownership);
   m.def("position_values", &position_values);

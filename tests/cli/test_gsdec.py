@@ -142,11 +142,16 @@ def test_faults(scene_gsc: Path, tmp_path: Path, name: str) -> None:
     assert done.line.startswith("gsdec: ")
     assert f"[{error}]" in done.line
     assert (tmp_path / "out.ply").read_bytes() == b"precious"
-    assert run("gsdec", "in.gsc", "-o", "new.ply", cwd=tmp_path).code == code
     assert names(tmp_path) == ["in.gsc", "out.ply"]
     shown = run("gsinfo", "in.gsc", cwd=tmp_path)
     assert shown.code == code
     assert f"[{error}]" in shown.line
+
+
+def test_a_fault_makes_no_file(scene_gsc: Path, tmp_path: Path) -> None:
+    for data in (scene_gsc.read_bytes()[:-1], b""):
+        assert run("gsdec", "-", "-o", tmp_path / "new.ply", data=data).code == 4
+    assert names(tmp_path) == []
 
 
 def test_cut_pipe_gives_nothing(scene_gsc: Path) -> None:

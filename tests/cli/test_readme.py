@@ -1,0 +1,38 @@
+"""README tells the truth: its Python runs, its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import ROOT, run
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_python(scene_ply: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(scene_ply, tmp_path / "scene.ply")
+    monkeypatch.chdir(tmp_path)
+    (code,) = (block for kind, block in BLOCKS if kind == "python")
+    exec(compile(code, "README.md", "exec"), {})
+    assert (tmp_path / "again.ply").exists()
+
+
+def test_commands(scene_ply: Path, scene_gsc: Path, tmp_path: Path) -> None:
+    """Every line of the section on commands ends as it should."""
+    shutil.copy(scene_ply, tmp_path / "scene.ply")
+    (tmp_path / "cut_off.gsc").write_bytes(scene_gsc.read_bytes()[:-10])
+    block = TEXT.split("## Commands")[1].split("```")[1].removeprefix("sh\n")
+    for line in block.strip().splitlines():
+        name, *rest = shlex.split(line.split("#")[0].split(">")[0])
+        assert run(name, *rest, cwd=tmp_path).code == (4 if "cut_off.gsc" in rest else 0), line
+
+
+def test_licences() -> None:
+    for name in ("LICENSE", "spec/LICENSE", "conformance/LICENSE"):
+        assert name in TEXT
+        assert (ROOT / name).is_file()

@@ -93,7 +93,13 @@ def read_coefficients(
     source: Source, side: Side, coefficients: int, bounds: _U8, groups: _U8, /
 ) -> tuple[int, _I32]: ...
 def write_harmonics(
-    side: Side, coefficients: int, bounds: _U8, ideal: _F32, dead_zone: float, lanes: int, /
+    side: Side,
+    coefficients: int,
+    bounds: _U8,
+    ideal: _F32,
+    dead_zone: float,
+    costs: tuple[_F32, _F32, float] | None,
+    lanes: int,
 ) -> tuple[Ops, Ops, _I32]: ...
 def read_channel(source: Source, count: int, width: int, bits: int, /) -> tuple[int, _U32]: ...
 def write_channel(words: _U32, bits: int, lanes: int, /) -> Ops: ...

@@ -25,7 +25,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PACKAGE), "GSCODEC_DEBUG": ""}
 
 def arguments(name: str, *rest: str | Path) -> list[str]:
     """The command line of gsenc, gsdec or gsinfo."""
-    return [sys.executable, "-m", f"gscodec.cli.{name}", *map(str, rest)]
+    return [sys.executable, "-P", "-m", f"gscodec.cli.{name}", *map(str, rest)]
 
 
 class Outcome:

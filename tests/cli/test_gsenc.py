@@ -207,10 +207,13 @@ def test_interrupted(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     """The signal comes while the encoder works; nothing half-written is left, and what was there stays."""
     source = _large(tmp_path / "in.ply")
     (tmp_path / "out.gsc").write_bytes(b"precious")
-    process = subprocess.Popen(
-        arguments("gsenc", source, "-o", tmp_path / "out.gsc"), stderr=subprocess.PIPE, env=ENVIRONMENT
-    )
-    time.sleep(0.8)
+    command = arguments("gsenc", "-", "-o", tmp_path / "out.gsc")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    assert process.stdin is not None
+    process.stdin.write(source.read_bytes())  # returns once the command has taken nearly all of it
+    process.stdin.close()
+    process.stdin = None
+    time.sleep(0.1)
     if process.poll() is not None:
         pytest.skip("too fast to be interrupted")
     process.send_signal(sent)

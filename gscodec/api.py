@@ -68,5 +68,5 @@ def read(path: str | PathLike[str]) -> Splats:
 
 
 def write(path: str | PathLike[str], splats: Splats) -> None:
-    """Write `splats` as a .ply file in the Inria layout, to a temporary file that is renamed. Raises `InputError`."""
+    """Write `splats` as a .ply file in the Inria layout, whole or not at all. Raises `InputError`."""
     write_ply(path, splats)

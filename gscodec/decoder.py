@@ -1,7 +1,7 @@
 """Decoding without input or output: feed bytes, get events, put exact values into arrays.
 
 Rule 1: nothing here opens a file; the caller brings bytes and takes `Splats`.
-Rule 2: every chunk decodes on its own, so chunks may be decoded side by side, and the result never depends on it.
+Rule 2: every chunk decodes on its own; chunks may be decoded side by side, and the result never depends on it.
 Rule 3: output memory is taken once the container has checked the counts against the limits.
 """
 

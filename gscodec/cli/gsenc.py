@@ -34,7 +34,8 @@ QUALITIES = ("near-lossless", "high", "default", "small", "tiny")
 STAGES = [
     ("reading", 0.06),
     ("checking", 0.02),
-    ("quantising", 0.57),
+    ("quantising", 0.4),
+    ("rate-distortion", 0.17),
     ("choosing tables", 0.05),
     ("coding", 0.28),
     ("writing", 0.02),

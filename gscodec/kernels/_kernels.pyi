@@ -2,9 +2,9 @@
 
     python -m nanobind.stubgen -m _kernels -o generated.pyi
 
-This file is that output with names for arguments and types for the parts of tuples, which nanobind cannot know.
-Arrays are C-contiguous; a size that does not fit raises ValueError. Status 0 is success, others are those of
-`gscodec.entropy.streams`. A test compares names and numbers of arguments with the module.
+This file is that output with names for arguments and types for the parts of tuples, which nanobind does
+not know. Arrays are C-contiguous; a size that does not fit raises ValueError. Status 0 is success, others are
+those of `gscodec.entropy.streams`. A test compares names and numbers of arguments with the module.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Decoding without input or output: feed bytes, get events, put exact values into arrays.
 
 Rule 1: nothing here opens a file; the caller brings bytes and takes `Splats`.
-Rule 2: every chunk decodes on its own; chunks may be decoded side by side, and the result never depends on it.
+Rule 2: every chunk decodes on its own; chunks may be decoded side by side, which never changes the result.
 Rule 3: output memory is taken once the container has checked the counts against the limits.
 """
 
@@ -91,8 +91,8 @@ class Decoder:
     """An incremental decoder of one file or stream.
 
     `limits` are the caller's own; `sh_degree` drops higher coefficients; `threads` decode chunks side by side
-    (0: one per processor). Feed bytes, iterate `chunks()`, `close()` when no more bytes follow, iterate again:
-    a truncated stream yields every complete chunk before it raises `Truncated`.
+    (0: one per processor). Feed bytes, iterate `chunks()`, `close()` when no more bytes follow, iterate once
+    more: a truncated stream yields every complete chunk before it raises `Truncated`.
     """
 
     def __init__(

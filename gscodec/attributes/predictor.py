@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gscodec import kernels
 from gscodec.parameters import CodingParameters
 
-# (M, 16) uint16 weights, (M,) uint8 bucket, (M,) uint8 nearest predecessor (0: none)
-Similar: TypeAlias = tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint8]]
+# weights of the predecessors, bucket, and nearest predecessor of each splat
+Similar: TypeAlias = kernels.Similar
 
 
 def similar(
@@ -30,7 +30,7 @@ def similar(
     array, (factor, shift) = position
     terms = [(array, factor, shift)]
     terms += [(other, *pair) for other, pair in zip(others, chosen.distances, strict=True)]
-    return kernels.weights(
+    return kernels.similar(
         terms,
         chosen.window,
         chosen.power,

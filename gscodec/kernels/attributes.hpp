@@ -1,6 +1,7 @@
-// (5.6)-(5.9) Scale, rotation, opacity and colour: one walk each, for reading and for writing.
+// (5.8)-(5.11) Scale, rotation, opacity and colour: one walk each, for reading and for writing.
 //
-// Rows are the chunk's distinct splats. `Side` holds what every attribute needs of a splat: class, weights, bucket.
+// Rows are the chunk's distinct splats. `Side` holds what every attribute needs of a splat: class, step, and
+// what its predictor set found.
 #pragma once
 #include <cmath>
 
@@ -13,18 +14,14 @@ constexpr i32 kRecMax = 262143;
 struct Side {
   u32 n;
   const u8* klass;
-  const u16* weights;  // n x 16, or null when the attribute is not predicted
-  const u8* bucket;
-  const u8* nearest;
-  u32 classes;  // K
-  i32 multiplier[8];
+  const Similar* similar;  // null when the attribute is not predicted
+  u32 classes;             // K
+  Divisor step[8];         // by class
 
-  u32 bucket_of(u32 i) const { return weights ? bucket[i] : 0; }
-  void predicted(const i32* rec, u32 i, u32 width, i32* out) const {
-    if (weights)
-      predict(weights + std::size_t(i) * kWindow, rec, i, width, out);
-    else
-      std::fill_n(out, width, 0);
+  u32 bucket_of(u32 i) const { return similar ? similar->bucket[i] : 0; }
+  u32 nearest_of(u32 i) const { return similar ? similar->nearest[i] : 0; }
+  i32 predicted(const i32* plane, u32 i) const {
+    return similar ? predict(similar->weights.get() + std::size_t(i) * kWindow, plane, i) : 0;
   }
 };
 
@@ -34,30 +31,30 @@ inline i32 wanted(double ideal, i32 m, i32 limit) {  // nearest lattice index wh
   return static_cast<i32>(std::nearbyint(std::clamp(ideal / m, -top, top)));
 }
 
-// (5.6) ideal: n x 3 in units of base step / 64, descending; rec: n x 3.
+// (5.8) ideal: n x 3 in units of base step / 64, descending; rec: n x 3.
 template <class Coder>
 void walk_scale(Coder& c, const Side& side, i32 floor, const double* ideal, i32* rec) {
   const u32 k6 = side.classes * 6;
+  Plane planes[3] = {Plane(side.n), Plane(side.n), Plane(side.n)};
+  i32* plane[3] = {planes[0].data(), planes[1].data(), planes[2].data()};
   for (u32 i = 0; i < side.n; ++i) {
-    const i32 m = side.multiplier[side.klass[i]];
-    i32 p[3];
-    side.predicted(rec, i, 3, p);
-    i64 base[3], q[3];
-    for (int k = 0; k < 3; ++k) base[k] = floor_div(i64(p[k]) + (m >> 1), m);
-    i32 want[3] = {};
+    const Divisor m = side.step[side.klass[i]];
+    i32 base[3], want[3] = {};
+    i64 q[3];
+    for (int k = 0; k < 3; ++k) base[k] = m.rounded(side.predicted(plane[k], i));
     if constexpr (Coder::encoding)
       for (int k = 0; k < 3; ++k) want[k] = wanted(ideal[std::size_t(i) * 3 + k], m, kRecMax);
     const u32 v = 3 * i;
-    q[0] = base[0] + c.integer(v, side.klass[i] * 6u + side.bucket_of(i), static_cast<i32>(want[0] - base[0]));
+    q[0] = i64(base[0]) + c.integer(v, side.klass[i] * 6u + side.bucket_of(i), want[0] - base[0]);
     i32* r = rec + std::size_t(i) * 3;
     for (u32 k = 1;; ++k) {
       const i64 value = q[k - 1] * m;
       if (!in_range(value)) return c.fail(Status::range);
-      r[k - 1] = static_cast<i32>(value);
+      r[k - 1] = plane[k - 1][i] = static_cast<i32>(value);
       if (k == 3) break;
-      const i64 expected = std::max<i64>(0, base[k - 1] - base[k] + ((q[k - 1] - base[k - 1]) >> 1));
-      const i64 above = std::max<i64>(0, floor_div(value - floor, m));
-      const u32 context = k6 + (k - 1) * 256 + level(expected) * 16 + level(above);
+      const i32 expected = std::max(0, base[k - 1] - base[k] + ((static_cast<i32>(q[k - 1]) - base[k - 1]) >> 1));
+      const i64 above = std::clamp<i64>(value - floor, 0, i64(kLevelTop) * m);
+      const u32 context = k6 + (k - 1) * 256 + level(expected) * 16 + level(m.floor(static_cast<i32>(above)));
       q[k] = q[k - 1] - c.hybrid(v + k, context, static_cast<u32>(want[k - 1] - want[k]));
     }
     if (c.failed()) return;
@@ -65,33 +62,52 @@ void walk_scale(Coder& c, const Side& side, i32 floor, const double* ideal, i32*
 }
 
 struct RotationSteps {
-  i64 a, b;        // cells per unit of scale difference
+  i64 a, b;  // cells per unit of scale difference
   i64 max_d, max_t;
-  i32 multiplier[8];
 };
 
+// (5.9) How many cells the direction of the main axis and the twist of each splat get, from its scale differences.
 struct Cells {
-  bool disc;
-  i32 nd, nt;
+  std::vector<i32> axis, twist;
+  std::vector<u8> disc;
 };
 
-// (5.7) How many cells the direction of the main axis and the twist get, from the splat's scale differences.
-inline Cells rotation_cells(const RotationSteps& steps, u32 klass, const i32* scale) {
-  const i64 d12 = scale[0] - scale[1], d23 = scale[1] - scale[2];
-  const i64 m = steps.multiplier[klass];
-  const i64 large = d12 + d23 + std::max(d12, d23), small = std::min(d12, d23);
-  const auto cells = [&](i64 per, i64 x, i64 most) {
-    return static_cast<i32>(std::clamp<i64>(((per * x) / m + 128) >> 8, 1, std::max<i64>(1, most * 64 / m)));
-  };
-  return {d12 <= d23, cells(steps.a, large, steps.max_d), cells(steps.b, small, steps.max_t)};
+GSC_CLONES static void count_cells(double per, const i32* difference, const double* m, const double* most, u32 n, i32* out) {
+  for (u32 i = 0; i < n; ++i) {
+    // over 2^20 the number is the greatest whatever it is; below, the double is near enough for `floor` after the shift
+    const double cells = std::min((std::min(per * difference[i] / m[i], 0x1p20) + 128) * 0x1p-8, most[i]);
+    out[i] = std::max(1, static_cast<i32>(cells));
+  }
 }
 
-// floor(sqrt(v)), v < 2^53
-inline i64 isqrt(i64 v) {
-  i64 r = static_cast<i64>(std::sqrt(static_cast<double>(v)));
-  if (r * r > v) --r;
-  if ((r + 1) * (r + 1) <= v) ++r;
-  return r;
+inline Cells rotation_cells(const Side& side, const RotationSteps& steps, const i32* scale) {
+  Cells cells{std::vector<i32>(side.n), std::vector<i32>(side.n), std::vector<u8>(side.n)};
+  i32 large[kBlock], small[kBlock];
+  double m[kBlock], most_d[kBlock], most_t[kBlock];
+  for (u32 first = 0; first < side.n; first += kBlock) {
+    const u32 n = std::min(kBlock, side.n - first);
+    for (u32 b = 0; b < n; ++b) {
+      const i32* s = scale + std::size_t(first + b) * 3;
+      const i32 d12 = s[0] - s[1], d23 = s[1] - s[2], step = side.step[side.klass[first + b]];
+      large[b] = d12 + d23 + std::max(d12, d23);
+      small[b] = std::min(d12, d23);
+      cells.disc[first + b] = d12 <= d23;
+      m[b] = step;
+      most_d[b] = static_cast<double>(steps.max_d * 64 / step);
+      most_t[b] = static_cast<double>(steps.max_t * 64 / step);
+    }
+    count_cells(static_cast<double>(steps.a), large, m, most_d, n, cells.axis.data() + first);
+    count_cells(static_cast<double>(steps.b), small, m, most_t, n, cells.twist.data() + first);
+  }
+  return cells;
+}
+
+// floor(sqrt(v)), 0 <= v <= 2^52: the root of r^2 - 1 is farther below r than a double is rounded
+inline i64 isqrt(i64 v) { return static_cast<i64>(std::sqrt(static_cast<double>(v))); }
+
+// floor(a / b), |a| < 2^52, quotient within -2^bits .. 2^bits
+inline i32 quotient(i64 a, i64 b, int bits) {
+  return static_cast<i32>(static_cast<double>(a + (b << bits)) / static_cast<double>(b)) - (1 << bits);
 }
 
 // A neighbour's axes in Q14: columns 1..3 of the rotation matrix of a Q24 quaternion.
@@ -109,44 +125,49 @@ inline void axis_of(const i32* q24, int column, i32* out) {
 }
 
 struct Swing {
-  i64 dx, dy, dz, length;  // length in units of 1/256
+  i32 dx, dy, dz;
+  i64 length;  // in units of 1/256
 
   Swing(i32 i1, i32 i2, i32 nd) {
-    const i64 u = 2 * i1 + 1 - nd, v = 2 * i2 + 1 - nd;
+    const i32 u = 2 * i1 + 1 - nd, v = 2 * i2 + 1 - nd;
     dx = u + v;
     dy = u - v;
     dz = 2 * (nd - std::max(std::abs(u), std::abs(v)));
-    length = isqrt((dx * dx + dy * dy + dz * dz) << 16);
+    length = isqrt(i64(dx * dx + dy * dy + dz * dz) << 16);
   }
 };
 
-// (5.7) Predicted twist index from a reference axis (Q14).
+// (5.9) Predicted twist index from a reference axis (Q14).
 inline i32 twist_prediction(const Swing& s, const i32* ref, i32 nt) {
-  const i64 nx = floor_div(s.dx << 22, s.length), ny = floor_div(s.dy << 22, s.length),
-            nz = floor_div(s.dz << 22, s.length);
+  const i64 nx = quotient(i64(s.dx) << 22, s.length, 15), ny = quotient(i64(s.dy) << 22, s.length, 15),
+            nz = quotient(i64(s.dz) << 22, s.length, 15);
   const i64 wz = 16384 + nz;
   const i64 t = ((ref[0] * nx + ref[1] * ny) >> 14) + ((ref[2] * wz) >> 14);
   i64 fx = ref[0] * wz - nx * t, fy = ref[1] * wz - ny * t;
-  if (fy < 0 || (fy == 0 && fx < 0)) fx = -fx, fy = -fy;
-  if (fx == 0 && fy == 0) return 0;
-  const i64 h = std::abs(fx);
-  i64 angle = fy <= h ? kAtan[(fy << 8) / h] : 2048 - kAtan[(h << 8) / fy];
-  if (fx < 0) angle = 4096 - angle;
-  return static_cast<i32>(std::min<i64>(nt - 1, (angle * nt) >> 12));
+  const bool turned = fy < 0 || (fy == 0 && fx < 0);
+  fx = turned ? -fx : fx;
+  fy = turned ? -fy : fy;
+  const i64 h = std::abs(fx), longer = std::max(h, fy);
+  if (longer == 0) return 0;
+  const i32 ratio = kAtan[static_cast<i32>(static_cast<double>(std::min(h, fy) << 8) / static_cast<double>(longer))];
+  i32 angle = fy <= h ? ratio : 2048 - ratio;
+  angle = fx < 0 ? 4096 - angle : angle;
+  return std::min(nt - 1, (angle * nt) >> 12);
 }
 
 inline void shift_to_25_bits(i64* q) {
-  i64 top = 0;
-  for (int k = 0; k < 4; ++k) top = std::max(top, std::abs(q[k]));
-  const int excess = std::bit_width(static_cast<u64>(top)) - 25;
-  if (excess > 0)
-    for (int k = 0; k < 4; ++k) q[k] >>= excess;
+  u64 all = 0;
+  for (int k = 0; k < 4; ++k) all |= static_cast<u64>(std::abs(q[k]));
+  const int excess = std::max(0, static_cast<int>(std::bit_width(all)) - 25);
+  for (int k = 0; k < 4; ++k) q[k] >>= excess;
 }
 
-// (5.7) The Q24 quaternion of a swing, a twist cell, and the kind of splat.
+// (6.4) The Q24 quaternion of a swing, a twist cell, and the kind of splat.
 inline void rotation_quaternion(const Swing& s, i32 it, i32 nt, bool disc, i32* out) {
-  const i64 w = s.length + (s.dz << 8), qx = -(s.dy << 8), qy = s.dx << 8;
-  const i64 h = (i64(2 * it + 1) * 4096) / (2 * nt);
+  const i64 w = s.length + (i64(s.dz) << 8), qx = -(i64(s.dy) << 8), qy = i64(s.dx) << 8;
+  // (2 it + 1) 4096 / (2 nt); the reciprocal is a little too large, by too little for a dividend under 2^23
+  const u64 reciprocal = static_cast<u64>(0x1p40 / nt) + 1;
+  const u32 h = static_cast<u32>((static_cast<u64>(2 * it + 1) * 2048 * reciprocal) >> 40);
   const i64 sn = kSin[h], cs = kSin[4096 - h];
   i64 q[4] = {w * cs, qx * cs + qy * sn, qy * cs - qx * sn, w * sn};
   shift_to_25_bits(q);
@@ -155,10 +176,15 @@ inline void rotation_quaternion(const Swing& s, i32 it, i32 nt, bool disc, i32* 
     q[0] = a + b + c + d, q[1] = -a + b - c + d, q[2] = -a + b + c - d, q[3] = -a - b + c + d;
     shift_to_25_bits(q);
   }
-  const i64 n = isqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
-  for (int k = 0; k < 4; ++k) out[k] = static_cast<i32>(floor_div((q[k] << 25) + n, 2 * n));
-  if (out[0] < 0)
-    for (int k = 0; k < 4; ++k) out[k] = -out[k];
+  double f[4], square = 0;
+  for (int k = 0; k < 4; ++k) f[k] = static_cast<double>(static_cast<i32>(q[k]));
+  for (int k = 0; k < 4; ++k) square += f[k] * f[k];
+  const double n = static_cast<double>(static_cast<i32>(std::sqrt(square)));  // the exact floor, as in `isqrt`
+  i32 rounded[4];
+  for (int k = 0; k < 4; ++k)  // floor((2^25 q + n) / 2n), with 2^25 added while it is a quotient
+    rounded[k] = static_cast<i32>((f[k] * 0x1p25 + n * (1 + 0x1p26)) / (2 * n)) - (1 << 25);
+  const i32 sign = rounded[0] < 0 ? -1 : 1;
+  for (int k = 0; k < 4; ++k) out[k] = rounded[k] * sign;
 }
 
 struct RotationGuess {
@@ -167,20 +193,22 @@ struct RotationGuess {
   i32 ref[3];
 };
 
-inline RotationGuess rotation_guess(const Side& side, const i32* quaternions, u32 i, const Cells& cells) {
-  RotationGuess g{false, cells.nd / 2, cells.nd / 2, {0, 0, 0}};
-  if (!side.weights || side.nearest[i] == 0) return g;
-  const i32* q = quaternions + std::size_t(i - side.nearest[i]) * 4;
+inline RotationGuess rotation_guess(const Side& side, const i32* quaternions, u32 i, bool disc, i32 nd) {
+  RotationGuess g{false, nd / 2, nd / 2, {0, 0, 0}};
+  const u32 nearest = side.nearest_of(i);
+  if (nearest == 0) return g;
+  const i32* q = quaternions + std::size_t(i - nearest) * 4;
   i32 p[3];
-  axis_of(q, cells.disc ? 3 : 1, p);
+  axis_of(q, disc ? 3 : 1, p);
   if (p[2] < 0)
     for (int k = 0; k < 3; ++k) p[k] = -p[k];
-  const i64 l1 = std::abs(p[0]) + std::abs(p[1]) + std::abs(p[2]);
+  const i32 l1 = std::abs(p[0]) + std::abs(p[1]) + std::abs(p[2]);
   if (l1 == 0) return g;
   g.known = true;
-  g.g1 = static_cast<i32>(std::min<i64>(cells.nd - 1, floor_div((p[0] + p[1] + l1) * cells.nd, 2 * l1)));
-  g.g2 = static_cast<i32>(std::min<i64>(cells.nd - 1, floor_div((p[0] - p[1] + l1) * cells.nd, 2 * l1)));
-  axis_of(q, cells.disc ? 1 : 2, g.ref);
+  const double per = nd, all = 2 * l1;
+  g.g1 = std::min(nd - 1, static_cast<i32>((p[0] + p[1] + l1) * per / all));
+  g.g2 = std::min(nd - 1, static_cast<i32>((p[0] - p[1] + l1) * per / all));
+  axis_of(q, disc ? 1 : 2, g.ref);
   return g;
 }
 
@@ -235,45 +263,47 @@ inline i32 choose_twist(const Swing& s, const double* ref, i32 nt) {
   return std::clamp(static_cast<i32>(std::floor(turn * nt)), 0, nt - 1);
 }
 
-// (5.7) ideal: n x 9, unit columns of the wanted frame (axis of largest, middle, smallest scale); out: n x 4 in Q24.
+// (5.9) ideal: n x 9, unit columns of the wanted frame (axis of largest, middle, smallest scale); out: n x 4 in Q24.
 template <class Coder>
 void walk_rotation(Coder& c, const Side& side, const RotationSteps& steps, const i32* scale, const double* ideal,
                    i32* out) {
+  const Cells cells = rotation_cells(side, steps, scale);
   for (u32 i = 0; i < side.n; ++i) {
-    const Cells cells = rotation_cells(steps, side.klass[i], scale + std::size_t(i) * 3);
-    const RotationGuess g = rotation_guess(side, out, i, cells);
+    const i32 nd = cells.axis[i], nt = cells.twist[i];
+    const bool disc = cells.disc[i];
+    const RotationGuess g = rotation_guess(side, out, i, disc, nd);
     const u32 bucket = side.bucket_of(i);
     i32 want1 = 0, want2 = 0, want_t = 0;
     const double* frame = Coder::encoding ? ideal + std::size_t(i) * 9 : nullptr;
-    if constexpr (Coder::encoding) choose_swing(frame + (cells.disc ? 6 : 0), cells.nd, &want1, &want2);
+    if constexpr (Coder::encoding) choose_swing(frame + (disc ? 6 : 0), nd, &want1, &want2);
     u32 m1, m2, mt;
-    const u32 row = bucket * 16 + level(cells.nd);
-    const i32 i1 = code_index(c, 3 * i, row, cells.nd, g.g1, false, want1, &m1);
-    const i32 i2 = code_index(c, 3 * i + 1, 96 + row * 3 + m1, cells.nd, g.g2, false, want2, &m2);
-    const Swing swing(i1, i2, cells.nd);
-    if constexpr (Coder::encoding) want_t = choose_twist(swing, frame + (cells.disc ? 0 : 3), cells.nt);
-    const i32 guess_t = g.known && cells.nt > 1 ? twist_prediction(swing, g.ref, cells.nt) : 0;
-    const u32 context = 384 + (bucket * 16 + level(cells.nt)) * 3 + std::max(m1, m2);
-    const i32 it = code_index(c, 3 * i + 2, context, cells.nt, guess_t, true, want_t, &mt);
+    const u32 row = bucket * 16 + level(nd);
+    const i32 i1 = code_index(c, 3 * i, row, nd, g.g1, false, want1, &m1);
+    const i32 i2 = code_index(c, 3 * i + 1, 96 + row * 3 + m1, nd, g.g2, false, want2, &m2);
+    const Swing swing(i1, i2, nd);
+    if constexpr (Coder::encoding) want_t = choose_twist(swing, frame + (disc ? 0 : 3), nt);
+    const i32 guess_t = g.known && nt > 1 ? twist_prediction(swing, g.ref, nt) : 0;
+    const u32 context = 384 + (bucket * 16 + level(nt)) * 3 + std::max(m1, m2);
+    const i32 it = code_index(c, 3 * i + 2, context, nt, guess_t, true, want_t, &mt);
     if (c.failed()) return;
-    rotation_quaternion(swing, it, cells.nt, cells.disc, out + std::size_t(i) * 4);
+    rotation_quaternion(swing, it, nt, disc, out + std::size_t(i) * 4);
   }
 }
 
-// (5.8) ideal: n in units of base step / 64.
+// (5.10) ideal: n in units of base step / 64.
 template <class Coder>
 void walk_opacity(Coder& c, const Side& side, const double* ideal, i32* rec) {
+  Plane plane(side.n);
+  i32* before = plane.data();
   for (u32 i = 0; i < side.n; ++i) {
-    const i32 m = side.multiplier[side.klass[i]];
-    i32 p;
-    side.predicted(rec, i, 1, &p);
-    const i64 base = floor_div(i64(p) + (m >> 1), m);
+    const Divisor m = side.step[side.klass[i]];
+    const i32 base = m.rounded(side.predicted(before, i));
     i32 want = 0;
-    if constexpr (Coder::encoding) want = static_cast<i32>(wanted(ideal[i], m, kRecMax) - base);
-    const i64 value = (base + c.integer(i, side.klass[i] * 6u + side.bucket_of(i), want)) * m;
+    if constexpr (Coder::encoding) want = wanted(ideal[i], m, kRecMax) - base;
+    const i64 value = (i64(base) + c.integer(i, side.klass[i] * 6u + side.bucket_of(i), want)) * m;
     if (!in_range(value)) c.fail(Status::range);
     if (c.failed()) return;
-    rec[i] = static_cast<i32>(value);
+    rec[i] = before[i] = static_cast<i32>(value);
   }
 }
 
@@ -285,13 +315,15 @@ inline i32 residual(double ideal, i32 predicted, i32 m, i32 limit) {
   return static_cast<i32>(q);
 }
 
-// (5.9) ideal: n x 3 (Y, Co, Cg) in units of each channel's base step / 64.
+// (5.11) ideal: n x 3 (Y, Co, Cg) in units of each channel's base step / 64.
 template <class Coder>
 void walk_colour(Coder& c, const Side& side, const double* ideal, i32* rec) {
+  Plane planes[3] = {Plane(side.n), Plane(side.n), Plane(side.n)};
+  i32* plane[3] = {planes[0].data(), planes[1].data(), planes[2].data()};
   for (u32 i = 0; i < side.n; ++i) {
-    const i32 m = side.multiplier[side.klass[i]];
+    const i32 m = side.step[side.klass[i]];
     i32 p[3];
-    side.predicted(rec, i, 3, p);
+    for (u32 k = 0; k < 3; ++k) p[k] = side.predicted(plane[k], i);
     u32 before = 0;
     for (u32 k = 0; k < 3; ++k) {
       i32 want = 0;
@@ -302,7 +334,7 @@ void walk_colour(Coder& c, const Side& side, const double* ideal, i32* rec) {
       const i64 value = p[k] + i64(q) * m;
       if (!in_range(value)) c.fail(Status::range);
       if (c.failed()) return;
-      rec[std::size_t(i) * 3 + k] = static_cast<i32>(value);
+      rec[std::size_t(i) * 3 + k] = plane[k][i] = static_cast<i32>(value);
     }
   }
 }

@@ -1,15 +1,8 @@
-// (5.10) Higher spherical harmonics: the number of coded groups per splat, then coefficients in the KLT domain.
+// (5.12) Higher spherical harmonics: the number of coded groups per splat, then coefficients in the KLT domain.
 #pragma once
-#include <cfloat>
-
 #include "attributes.hpp"
 
 namespace gsc {
-
-inline float round_once(i64 x, double unit) {  // |x| < 2^53: exact as a double, and so is the product
-  const float f = static_cast<float>(static_cast<double>(x) * unit);
-  return f > FLT_MAX ? FLT_MAX : f < -FLT_MAX ? -FLT_MAX : f;
-}
 
 constexpr i32 kHarmonicsMax = 65535;
 constexpr u32 kMaxComponents = 45;
@@ -22,33 +15,30 @@ struct HarmonicsLayout {
   u32 components() const { return 3 * coefficients; }
 };
 
-// The same sum as `predict`, with a width the compiler can unroll.
+// The same sum as `predict`, for all components of rows that stand one after another.
 template <u32 Width>
-inline void predict_fixed(const u16* w, const i32* rec, u32 i, i32* out) {
+inline void predict_row(const u16* w, const i32* rec, u32 i, i32* out) {
   i32 sum[Width];
   for (u32 k = 0; k < Width; ++k) sum[k] = 2048;
-  const u32 window = std::min(kWindow, i);
-  for (u32 j = 0; j < window; ++j) {
-    const i32 weight = w[j];
+  for (u32 t = kWindow - std::min(kWindow, i); t < kWindow; ++t) {
+    const i32 weight = w[t];
     if (weight == 0) continue;
-    const i32* row = rec + std::size_t(i - 1 - j) * Width;
+    const i32* row = rec + std::size_t(i + t - kWindow) * Width;
     for (u32 k = 0; k < Width; ++k) sum[k] += weight * row[k];
   }
   for (u32 k = 0; k < Width; ++k) out[k] = sum[k] >> 12;
 }
-GSC_CLONES static void predict_45(const u16* w, const i32* rec, u32 i, i32* out) { predict_fixed<45>(w, rec, i, out); }
-GSC_CLONES static void predict_24(const u16* w, const i32* rec, u32 i, i32* out) { predict_fixed<24>(w, rec, i, out); }
-GSC_CLONES static void predict_9(const u16* w, const i32* rec, u32 i, i32* out) { predict_fixed<9>(w, rec, i, out); }
+GSC_CLONES static void predict_45(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<45>(w, rec, i, out); }
+GSC_CLONES static void predict_24(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<24>(w, rec, i, out); }
+GSC_CLONES static void predict_9(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<9>(w, rec, i, out); }
 
 inline void predict_harmonics(const Side& side, const i32* rec, u32 i, u32 width, i32* out) {
-  if (!side.weights)
+  if (!side.similar) {
     std::fill_n(out, width, 0);
-  else if (width == 45)
-    predict_45(side.weights + std::size_t(i) * kWindow, rec, i, out);
-  else if (width == 24)
-    predict_24(side.weights + std::size_t(i) * kWindow, rec, i, out);
-  else
-    predict_9(side.weights + std::size_t(i) * kWindow, rec, i, out);
+    return;
+  }
+  const u16* w = side.similar->weights.get() + std::size_t(i) * kWindow;
+  (width == 45 ? predict_45 : width == 24 ? predict_24 : predict_9)(w, rec, i, out);
 }
 
 inline u32 group_context(const Side& side, const HarmonicsLayout& layout, u32 i, u32 previous) {
@@ -90,7 +80,7 @@ class HarmonicsChoice {
       : side_(side), layout_(layout), costs_(costs), width_(layout.components()) {}
 
   u32 choose(u32 i, u32 previous, const float* ideal, const i32* p, i32* q) const {
-    const i32 m = side_.multiplier[side_.klass[i]];
+    const i32 m = side_.step[side_.klass[i]];
     i32 nearest[kMaxComponents];
     float off[kMaxComponents];
     bool forced = false;
@@ -168,7 +158,7 @@ void walk_coefficients(Coder& c, const Side& side, const HarmonicsLayout& layout
   const HarmonicsChoice choice(side, layout, costs);
   i32 p[kMaxComponents], q[kMaxComponents];
   for (u32 i = 0; i < side.n; ++i) {
-    const i32 m = side.multiplier[side.klass[i]];
+    const i32 m = side.step[side.klass[i]];
     i32* r = rec + std::size_t(i) * width;
     predict_harmonics(side, rec, i, width, p);
     if constexpr (Coder::encoding)
@@ -191,47 +181,5 @@ void walk_coefficients(Coder& c, const Side& side, const HarmonicsLayout& layout
     if (bad) return c.fail(Status::range);
   }
 }
-
-struct HarmonicsBasis {
-  u32 coefficients;
-  const i16* s;       // coefficients x coefficients, or null for the identity
-  const u8* perm;     // 3 x coefficients, or null
-  const i32* c;       // 3 x 3
-  i32 exponent;       // value = integer * 2^(exponent - 6)
-};
-
-// (6.6) One splat's binary32 coefficients, [coefficient][channel].
-template <u32 K>
-inline void harmonics_values(const HarmonicsBasis& b, const i32* rec, float* out) {
-  i32 y[3][K], z[3][K];
-  for (u32 j = 0; j < 3 * K; ++j) {
-    const u32 at = b.perm ? b.perm[j] : j;
-    y[at % 3][at / 3] = rec[j];
-  }
-  if (b.s) {
-    for (u32 ch = 0; ch < 3; ++ch) {
-      i32 sum[K];
-      for (u32 o = 0; o < K; ++o) sum[o] = 4096;
-      for (u32 k = 0; k < K; ++k) {
-        const i32 yk = y[ch][k];
-        if (yk == 0) continue;
-        const i16* row = b.s + k * K;
-        for (u32 o = 0; o < K; ++o) sum[o] += yk * row[o];
-      }
-      for (u32 o = 0; o < K; ++o) z[ch][o] = sum[o] >> 13;
-    }
-  } else {
-    std::memcpy(z, y, sizeof y);
-  }
-  const double unit = std::ldexp(1.0, b.exponent - 6);
-  for (u32 o = 0; o < K; ++o)
-    for (u32 k = 0; k < 3; ++k) {
-      const i64 x = i64(b.c[3 * k]) * z[0][o] + i64(b.c[3 * k + 1]) * z[1][o] + i64(b.c[3 * k + 2]) * z[2][o];
-      out[o * 3 + k] = round_once(x, unit);
-    }
-}
-GSC_CLONES static void harmonics_values_15(const HarmonicsBasis& b, const i32* r, float* o) { harmonics_values<15>(b, r, o); }
-GSC_CLONES static void harmonics_values_8(const HarmonicsBasis& b, const i32* r, float* o) { harmonics_values<8>(b, r, o); }
-GSC_CLONES static void harmonics_values_3(const HarmonicsBasis& b, const i32* r, float* o) { harmonics_values<3>(b, r, o); }
 
 }  // namespace gsc

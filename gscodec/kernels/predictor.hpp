@@ -1,23 +1,36 @@
-// (5.5) The predictor: weights of up to 16 predecessors that look alike.
+// (5.7) The predictor: weights of up to 16 predecessors that look alike.
 #pragma once
 #include <algorithm>
 #include <bit>
+#include <limits>
+#include <vector>
 
+#include "clones.hpp"
 #include "rans.hpp"
 #include "tables.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
-#define GSC_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define GSC_CLONES
-#endif
-
 namespace gsc {
+
+// Quotients are formed as doubles: for integers under 2^53 the rounded quotient has the floor of the exact one.
+static_assert(std::numeric_limits<double>::is_iec559);
 
 constexpr u32 kWindow = 16;
 constexpr i32 kCap = (1 << 24) - 1;
 
-// A distance attribute: three component arrays of n values, weight k, shift s.
+constexpr u32 kBlock = 32;  // splats side by side: loops over them are of fixed length and without branches
+
+// An integer of every splat. Those before the first and, for whole blocks, behind the last can be read too, as zero.
+class Plane {
+ public:
+  explicit Plane(std::size_t n) : values_(kWindow + n + kBlock) {}
+  i32* data() { return values_.data() + kWindow; }
+  const i32* data() const { return values_.data() + kWindow; }
+
+ private:
+  std::vector<i32> values_;
+};
+
+// A distance attribute: three component planes, factor k, shift s.
 struct DistanceTerm {
   const i32* component[3];
   i32 k;
@@ -25,94 +38,141 @@ struct DistanceTerm {
 };
 
 struct PredictorSet {
-  u32 window;  // W, 0..16
-  u32 p;
+  u32 window;  // W, 1 to 16
+  u32 power;
   u32 shrink[6];
   u32 thresholds[5];
 };
 
-// Per splat: 16 weights (w[j] belongs to predecessor j+1), bucket, nearest predecessor (0 = none).
-GSC_CLONES static void distance_codes(const DistanceTerm* terms, u32 count, u32 i, i32* codes) {
-  i32 v[kWindow];
-  for (u32 j = 0; j < kWindow; ++j) v[j] = 8;
+// What a predictor set finds. weights[16 i + t] belongs to splat i - 16 + t: the order in which the splats stand.
+struct Similar {
+  std::size_t n;
+  std::unique_ptr<u16[]> weights;
+  std::unique_ptr<u8[]> bucket;
+  std::unique_ptr<u8[]> nearest;  // how many splats before; 0: none
+
+  explicit Similar(std::size_t n_)
+      : n(n_), weights(new u16[n * kWindow]), bucket(new u8[n]), nearest(new u8[n]) {}
+};
+
+struct Weights {  // TW of clause 5.7; the last entry stands for all beyond
+  static constexpr i32 kLast = 104;
+  i32 of[kLast + 1];
+  constexpr Weights() : of{} { std::copy_n(kWeights, kLast, of); }
+};
+inline constexpr Weights kWeightOf;
+
+// The distance codes of the splats first .. first + kBlock - 1 to the ones j before them.
+inline void distance_codes(const DistanceTerm* terms, u32 count, std::size_t first, u32 j, i32* codes) {
+  i32 v[kBlock];
+  for (u32 b = 0; b < kBlock; ++b) v[b] = 8;
   for (u32 t = 0; t < count; ++t) {
-    const DistanceTerm& a = terms[t];
-    const i32* x = a.component[0] + i - kWindow;
-    const i32* y = a.component[1] + i - kWindow;
-    const i32* z = a.component[2] + i - kWindow;
-    const i32 xi = a.component[0][i], yi = a.component[1][i], zi = a.component[2][i];
-    for (u32 j = 0; j < kWindow; ++j) {  // j counts from the farthest here
-      const i32 dx = x[j] > xi ? x[j] - xi : xi - x[j];
-      const i32 dy = y[j] > yi ? y[j] - yi : yi - y[j];
-      const i32 dz = z[j] > zi ? z[j] - zi : zi - z[j];
-      const i32 top = std::max(dx, std::max(dy, dz));
-      const i32 length = top + ((dx + dy + dz - top) >> 1);
-      v[j] += std::min(kCap, (length * a.k) >> a.s);
+    const i32* x = terms[t].component[0] + first;
+    const i32* y = terms[t].component[1] + first;
+    const i32* z = terms[t].component[2] + first;
+    const i32 k = terms[t].k, s = terms[t].s;
+    const std::ptrdiff_t back = -static_cast<std::ptrdiff_t>(j);
+    for (u32 b = 0; b < kBlock; ++b) {
+      const i32 ax = std::abs(x[b] - x[b + back]), ay = std::abs(y[b] - y[b + back]), az = std::abs(z[b] - z[b + back]);
+      const i32 top = std::max(ax, std::max(ay, az));
+      const i32 length = top + ((ax + ay + az - top) >> 1);
+      v[b] += std::min(kCap, (length * k) >> s);
     }
   }
-  for (u32 j = 0; j < kWindow; ++j) {
+  for (u32 b = 0; b < kBlock; ++b) {
     // a value under 2^24 is exact as a float: exponent and top three fraction bits are the code
-    const float f = static_cast<float>(std::min(kCap, v[j]));
-    codes[kWindow - 1 - j] = static_cast<i32>(std::bit_cast<u32>(f) >> 20) - ((127 + 3) << 3);
+    const float f = static_cast<float>(std::min(kCap, v[b]));
+    codes[b] = static_cast<i32>(std::bit_cast<u32>(f) >> 20) - ((127 + 3) << 3);
   }
 }
 
-// Arrays are padded: kWindow readable values lie before component[k][0].
-static void predictor_weights(const DistanceTerm* terms, u32 count, const PredictorSet& set, u32 n, u16* weights,
-                              u8* bucket, u8* nearest) {
-  i32 codes[kWindow];
-  for (u32 i = 0; i < n; ++i) {
-    u16* w = weights + std::size_t(i) * kWindow;
-    const u32 window = std::min(set.window, i);
-    if (window == 0) {
-      std::fill_n(w, kWindow, u16(0));
-      bucket[i] = set.window ? 5 : 0;
-      nearest[i] = 0;
-      continue;
+GSC_HOT static void find_similar(const DistanceTerm* terms, u32 count, const PredictorSet& set, std::size_t n, Similar& out) {
+  constexpr i32 kFar = 1 << 10;  // of what is not there: over every code, and without weight
+  i32 codes[kWindow][kBlock], smallest[kBlock], nearest[kBlock], bucket[kBlock], scale[kBlock];
+  i32 u[kWindow][kBlock] = {}, sum[kBlock];
+  u16 scaled[kWindow][kBlock];
+  const i32 power = static_cast<i32>(set.power);
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    for (u32 j = 1; j <= set.window; ++j) {
+      distance_codes(terms, count, first, j, codes[j - 1]);
+      if (first == 0) std::fill_n(codes[j - 1], j, kFar);
     }
-    distance_codes(terms, count, i, codes);
-    i32 m = codes[0];
-    u32 best = 0;
-    for (u32 j = 1; j < window; ++j)
-      if (codes[j] < m) {
-        m = codes[j];
-        best = j;
+    std::fill_n(smallest, kBlock, kFar);
+    std::fill_n(nearest, kBlock, 0);
+    for (u32 j = set.window; j > 0; --j)
+      for (u32 b = 0; b < kBlock; ++b) {
+        const bool nearer = codes[j - 1][b] <= smallest[b];
+        smallest[b] = nearer ? codes[j - 1][b] : smallest[b];
+        nearest[b] = nearer ? static_cast<i32>(j) : nearest[b];
       }
-    u32 b = 0;
-    while (b < 5 && static_cast<i32>(set.thresholds[b]) <= m) ++b;
-    u32 u[kWindow] = {};
-    u32 sum = 0;
-    for (u32 j = 0; j < window; ++j) {
-      const u32 x = set.p * static_cast<u32>(codes[j] - m);
-      u[j] = x < 104 ? kWeights[x] : 0;
-      sum += u[j];
+    std::fill_n(bucket, kBlock, 0);
+    for (u32 t = 0; t < 5; ++t)
+      for (u32 b = 0; b < kBlock; ++b) bucket[b] += static_cast<i32>(set.thresholds[t]) <= smallest[b];
+    std::fill_n(sum, kBlock, 0);
+    for (u32 j = 0; j < set.window; ++j)
+      for (u32 b = 0; b < kBlock; ++b) {
+        u[j][b] = kWeightOf.of[std::min(power * (codes[j][b] - smallest[b]), Weights::kLast)];
+        sum[b] += u[j][b];
+      }
+    for (u32 b = 0; b < kBlock; ++b)
+      scale[b] = static_cast<i32>(static_cast<double>(set.shrink[bucket[b]] << 20) / static_cast<double>(sum[b]));
+    for (u32 j = 0; j < kWindow; ++j)
+      for (u32 b = 0; b < kBlock; ++b) scaled[j][b] = static_cast<u16>((u[j][b] * scale[b] + 32768) >> 16);
+    const u32 rows = static_cast<u32>(std::min<std::size_t>(kBlock, n - first));
+    for (u32 b = 0; b < rows; ++b) {
+      u16* w = out.weights.get() + (first + b) * kWindow;
+      for (u32 j = 0; j < kWindow; ++j) w[kWindow - 1 - j] = scaled[j][b];
+      out.bucket[first + b] = static_cast<u8>(bucket[b]);
+      out.nearest[first + b] = static_cast<u8>(nearest[b]);
     }
-    const u32 r = (set.shrink[b] << 20) / sum;
-    for (u32 j = 0; j < kWindow; ++j) w[j] = static_cast<u16>((u[j] * r + 32768) >> 16);
-    bucket[i] = static_cast<u8>(b);
-    nearest[i] = static_cast<u8>(best + 1);
+  }
+  if (n) {
+    std::fill_n(out.weights.get(), kWindow, u16(0));
+    out.bucket[0] = 5;
+    out.nearest[0] = 0;
   }
 }
 
-// (5.5) P = (2048 + sum w_j rec_{i-j}) >> 12 for `width` components of row i; rows before the first count as zero.
-inline void predict(const u16* w, const i32* rec, u32 i, u32 width, i32* out) {
-  for (u32 k = 0; k < width; ++k) out[k] = 2048;
-  const u32 window = std::min(kWindow, i);
-  for (u32 j = 0; j < window; ++j) {
-    const i32 weight = w[j];
-    if (weight == 0) continue;
-    const i32* row = rec + std::size_t(i - 1 - j) * width;
-    for (u32 k = 0; k < width; ++k) out[k] += weight * row[k];
-  }
-  for (u32 k = 0; k < width; ++k) out[k] >>= 12;
+// (5.7) P = (2048 + sum of w rec) >> 12 for splat i, whose weights are w.
+inline i32 predict(const u16* w, const i32* plane, std::size_t i) {
+  const i32* before = plane + i - kWindow;
+  i32 sum = 2048;
+  for (u32 t = 0; t < kWindow; ++t) sum += static_cast<i32>(w[t]) * before[t];
+  return sum >> 12;
 }
 
-inline u32 level(i64 v) {  // lg(v) of clause 5.6
-  if (v < 2) return static_cast<u32>(v);
-  const int n = std::bit_width(static_cast<u64>(v)) - 1;
+constexpr u32 short_logarithm(u32 v) {  // lg(v) of clause 5.7
+  if (v < 2) return v;
+  const u32 n = static_cast<u32>(std::bit_width(v)) - 1;
   return std::min<u32>(15, 2 * n + ((v >> (n - 1)) & 1));
 }
+struct ShortLogarithms {
+  u8 of[256];
+  constexpr ShortLogarithms() : of{} {
+    for (u32 v = 0; v < 256; ++v) of[v] = static_cast<u8>(short_logarithm(v));
+  }
+};
+inline constexpr ShortLogarithms kShortLogarithms;
+constexpr i32 kLevelTop = 192;  // from here on lg is 15
+inline u32 level(i32 v) { return kShortLogarithms.of[std::min(v, 255)]; }
 
-inline i64 floor_div(i64 a, i64 b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+// Division by the step of a class, 64 to 8192, rounding down, for -2^20 <= a <= 2^27: a plus a multiple of the step is
+// not negative, under 2^28, and times the rounded reciprocal is the quotient and less than 1/m more.
+class Divisor {
+ public:
+  Divisor() = default;
+  explicit Divisor(i32 m) : m_(m), reciprocal_((u64(1) << 42) / static_cast<u64>(m) + 1) {}
+  operator i32() const { return m_; }
+  i32 floor(i32 a) const {
+    const u64 x = static_cast<u64>(i64(a) + (i64(m_) << 14));
+    return static_cast<i32>((x * reciprocal_) >> 42) - (1 << 14);
+  }
+  // (5.7) a prediction in whole steps
+  i32 rounded(i32 a) const { return floor(a + (m_ >> 1)); }
+
+ private:
+  i32 m_ = 64;
+  u64 reciprocal_ = (u64(1) << 36) + 1;
+};
 
 }  // namespace gsc

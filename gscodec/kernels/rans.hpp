@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace gsc {
@@ -27,20 +28,31 @@ constexpr u32 kMask = (1u << kPrecision) - 1;
 
 inline u32 zigzag(i32 r) { return (static_cast<u32>(r) << 1) ^ static_cast<u32>(r >> 31); }
 inline i32 unzigzag(u32 z) { return static_cast<i32>((z >> 1) ^ (0u - (z & 1))); }
-inline u32 uniform_start(u32 k, u32 n) {  // (3.4) ceil(k 2^24 / n)
-  return static_cast<u32>(((static_cast<u64>(k) << kPrecision) + n - 1) / n);
+// (3.4) ceil(k 2^24 / n). The quotient of integers under 2^53 is never rounded up to an integer, so that truncation
+// gives its floor; a division of doubles takes a third of the time of one of 64-bit integers.
+inline u32 uniform_start(u32 k, u32 n) {
+  return static_cast<u32>(static_cast<double>((static_cast<u64>(k) << kPrecision) + n - 1) / static_cast<double>(n));
 }
 
-// One look-up per slot: symbol in bits 0..7, frequency - 1 in 8..19, start in 20..31, all at resolution r.
-struct TableSet {
-  const u32* entries;    // all look-ups, one after another
-  const u32* offsets;    // first entry of each table
-  const u8* shifts;      // 24 - r of each table
+struct SymbolRange {  // the slots of a symbol, of 2^24
+  u32 freq, start;
 };
 
-// The words of one stream, copied so that one word past every lane may be read.
+// A frequency table. Few bytes a slot, as every slot is equally likely and many tables are in use at once.
+struct Table {
+  u8 symbols[1 << 12];      // by slot >> (24 - resolution)
+  SymbolRange ranges[256];  // by symbol
+};
+
+// How the symbols of a context are read.
+struct Context {
+  const Table* table;
+  u32 shift;  // 24 - resolution
+};
+
+// The words of one stream, copied from bytes of any alignment.
 struct Words {
-  std::vector<u32> data;
+  std::unique_ptr<u32[]> data;
   const u32* begin[4];
   const u32* end[4];
   u32 lanes;
@@ -48,14 +60,14 @@ struct Words {
   Words(const u8* bytes, const u32* counts, u32 lanes_) : lanes(lanes_) {
     std::size_t total = 0;
     for (u32 l = 0; l < lanes; ++l) total += counts[l];
-    data.resize(total + 1);
+    data = std::make_unique_for_overwrite<u32[]>(total);
     if constexpr (std::endian::native == std::endian::little) {
-      if (total) std::memcpy(data.data(), bytes, total * 4);
+      if (total) std::memcpy(data.get(), bytes, total * 4);
     } else {
       for (std::size_t i = 0; i < total; ++i)
         data[i] = u32(bytes[4 * i]) | u32(bytes[4 * i + 1]) << 8 | u32(bytes[4 * i + 2]) << 16 | u32(bytes[4 * i + 3]) << 24;
     }
-    const u32* at = data.data();
+    const u32* at = data.get();
     for (u32 l = 0; l < lanes; ++l) {
       begin[l] = at;
       at += counts[l];
@@ -78,15 +90,13 @@ struct Lane {
     for (int k = 0; k < 2 && at != end; ++k) state = state << 32 | *at++;
     return true;
   }
-  void advance(u32 start, u32 freq) {
-    const u64 slot = state & kMask;
-    refill(static_cast<u64>(freq) * (state >> kPrecision) + slot - start);
-  }
+  u32 slot() const { return static_cast<u32>(state) & kMask; }
+  // (3.2) The state after a value that owns `freq` slots from `start` on.
+  u64 after(SymbolRange range) const { return static_cast<u64>(range.freq) * (state >> kPrecision) + slot() - range.start; }
   void refill(u64 next) {
-    const bool low = (next < (u64(1) << 32)) & (at != end);
-    const u64 filled = next << 32 | *at;  // readable: Words keeps one word past the last lane
-    state = low ? filled : next;
-    at += low;
+    if (next < (u64(1) << 32)) [[unlikely]]
+      if (at != end) next = next << 32 | *at++;
+    state = next;
   }
   bool closed() const { return state == 0 && at == end; }
 };
@@ -96,8 +106,7 @@ class Decoder {
   static constexpr bool encoding = false;
   Status status = Status::ok;
 
-  Decoder(const Words& words, const TableSet& tables, const u8* map)
-      : tables_(tables), map_(map), mask_(words.lanes - 1) {
+  Decoder(const Words& words, const Context* contexts) : contexts_(contexts), mask_(words.lanes - 1) {
     for (u32 l = 0; l < words.lanes; ++l)
       if (!lanes_[l].open(words.begin[l], words.end[l])) fail(Status::first_word);
   }
@@ -114,30 +123,24 @@ class Decoder {
 
   u32 symbol(u32 v, u32 context, u32 = 0) {
     Lane& lane = lanes_[v & mask_];
-    const u32 table = map_[context];
-    const u32 shift = tables_.shifts[table];
-    const u32 slot = static_cast<u32>(lane.state) & kMask;
-    const u32 entry = tables_.entries[tables_.offsets[table] + (slot >> shift)];
-    const u64 freq = static_cast<u64>(((entry >> 8) & 0xFFF) + 1) << shift;
-    const u32 start = (entry >> 20) << shift;
-    lane.refill(freq * (lane.state >> kPrecision) + slot - start);
-    return entry & 0xFF;
+    const Context& c = contexts_[context];
+    const u32 symbol = c.table->symbols[lane.slot() >> c.shift];
+    lane.refill(lane.after(c.table->ranges[symbol]));
+    return symbol;
   }
   u32 bits(u32 v, u32 b, u32 = 0) {
     if (b == 0) return 0;
     Lane& lane = lanes_[v & mask_];
-    const u32 slot = static_cast<u32>(lane.state) & kMask;
-    const u32 value = slot >> (kPrecision - b);
-    lane.advance(value << (kPrecision - b), 1u << (kPrecision - b));
-    return value;
+    const u32 slot = lane.slot(), rest = kPrecision - b;
+    lane.refill((lane.state >> kPrecision) << rest | (slot & ((1u << rest) - 1)));
+    return slot >> rest;
   }
   u32 uniform(u32 v, u32 n, u32 = 0) {
     if (n == 1) return 0;
     Lane& lane = lanes_[v & mask_];
-    const u32 slot = static_cast<u32>(lane.state) & kMask;
-    const u32 k = static_cast<u32>((static_cast<u64>(slot) * n) >> kPrecision);
+    const u32 k = static_cast<u32>((static_cast<u64>(lane.slot()) * n) >> kPrecision);
     const u32 start = uniform_start(k, n);
-    lane.advance(start, uniform_start(k + 1, n) - start);
+    lane.refill(lane.after({uniform_start(k + 1, n) - start, start}));
     return k;
   }
   u32 raw(u32 v, u32 b, u32 = 0) {
@@ -158,8 +161,7 @@ class Decoder {
   i32 integer(u32 v, u32 context, i32 = 0) { return unzigzag(hybrid(v, context)); }
 
  private:
-  TableSet tables_;
-  const u8* map_;
+  const Context* contexts_;
   u32 mask_;
   Lane lanes_[4];
 };

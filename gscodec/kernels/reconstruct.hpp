@@ -1,10 +1,19 @@
 // Chapter 6: integers to binary32. Every value is an exact integer times a power of two, rounded once.
 #pragma once
+#include <algorithm>
 #include <cfloat>
+#include <vector>
 
-#include "harmonics.hpp"
+#include "clones.hpp"
+#include "rans.hpp"
+#include "tables.hpp"
 
 namespace gsc {
+
+// (6.1) An integer, |x| < 2^53, times a power of two: exact until the last step. Zero has no sign in integers.
+inline float round_once(double x, double unit) {
+  return std::clamp(static_cast<float>((x + 0.0) * unit), -FLT_MAX, FLT_MAX);
+}
 
 inline i64 scaled(i64 rec, i64 step) { return (rec * step + 2048) >> 12; }  // Q26 step of 1/64 units -> Q20
 
@@ -24,6 +33,115 @@ inline i64 logit_q20(i64 rec, i64 step, i64 offset) {
   const i64 t = std::clamp<i64>(offset + scaled(rec, step), -(i64(4) << 20), 94208);
   const i64 y = t + (i64(4) << 20), j = y >> 12, fraction = y & 4095;
   return kLogit[j] + (((kLogit[j + 1] - kLogit[j]) * fraction + 2048) >> 12);
+}
+
+// (6.2) Four splats at a time: twelve coordinates, so that every place has its own origin.
+GSC_HOT static void position_rows(const i32* x, const i64* origin, u32 mantissa, double unit, std::size_t n, float* out) {
+  constexpr std::size_t kStep = 12;
+  double start[kStep];
+  for (std::size_t k = 0; k < kStep; ++k) start[k] = static_cast<double>(2 * origin[k % 3]);
+  const double m = mantissa;
+  std::size_t i = 0;
+  for (; i + kStep <= 3 * n; i += kStep)
+    for (std::size_t k = 0; k < kStep; ++k) out[i + k] = round_once((start[k] + x[i + k]) * m, unit);
+  for (std::size_t k = 0; i + k < 3 * n; ++k) out[i + k] = round_once((start[k] + x[i + k]) * m, unit);
+}
+
+// Values that depend on one rec each, in Q20. They repeat a lot: a small cache saves computing them.
+template <u32 Width, class Value>
+void value_rows(const i32* rec, const u32* source, std::size_t n, float* out, Value&& value) {
+  const auto exact = [&](i32 r) { return round_once(static_cast<double>(value(r)), 0x1p-20); };
+  constexpr std::size_t kKnown = 1 << 12;  // slots, each for the recs that are alike in their low bits
+  struct Known {
+    i32 rec;
+    float value;
+  };
+  std::vector<Known> known(kKnown, Known{0, exact(0)});
+  for (std::size_t i = 0; i < n; ++i)
+    for (u32 k = 0; k < Width; ++k) {
+      const i32 r = rec[std::size_t(source[i]) * Width + k];
+      Known& slot = known[(static_cast<u32>(r) ^ static_cast<u32>(r) >> 6) % kKnown];
+      if (slot.rec != r) slot = {r, exact(r)};
+      out[i * Width + k] = slot.value;
+    }
+}
+
+// (6.4)
+GSC_HOT static void rotation_rows(const i32* q, const u32* source, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i)
+    for (u32 k = 0; k < 4; ++k) out[i * 4 + k] = round_once(q[std::size_t(source[i]) * 4 + k], 0x1p-24);
+}
+
+// (6.6)
+GSC_HOT static void colour_rows(const i32* rec, const u32* source, std::size_t n, const i64* offset, const i64* mantissa,
+                                double unit, float* out) {
+  double o[3], m[3];
+  for (int k = 0; k < 3; ++k) o[k] = static_cast<double>(offset[k]), m[k] = static_cast<double>(mantissa[k]);
+  for (std::size_t i = 0; i < n; ++i) {
+    const i32* r = rec + std::size_t(source[i]) * 3;
+    const double y = (o[0] + r[0]) * m[0], co = (o[1] + r[1]) * m[1], cg = (o[2] + r[2]) * m[2];
+    out[i * 3] = round_once(2 * y - cg + co, unit);
+    out[i * 3 + 1] = round_once(2 * y + cg, unit);
+    out[i * 3 + 2] = round_once(2 * y - cg - co, unit);
+  }
+}
+
+struct HarmonicsBasis {
+  const i16* s;     // coefficients x coefficients, or null for the identity
+  const u8* perm;   // 3 x coefficients, or null
+  const i32* c;     // 3 x 3
+  double unit;      // value = integer * unit
+};
+
+// (6.7) The binary32 coefficients of `n` splats, [coefficient][channel].
+template <u32 K>
+inline void harmonics_rows(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
+  constexpr u32 kRow = (K + 7) / 8 * 8;  // whole vectors; what is behind K stays zero
+  i32 s[K][kRow] = {};
+  u8 place[3 * K];  // of component j in y
+  for (u32 j = 0; j < 3 * K; ++j) {
+    const u32 at = b.perm ? b.perm[j] : j;
+    place[j] = static_cast<u8>(at % 3 * kRow + at / 3);
+  }
+  if (b.s)
+    for (u32 k = 0; k < K; ++k)
+      for (u32 o = 0; o < K; ++o) s[k][o] = b.s[k * K + o];
+  double c[9];
+  for (int k = 0; k < 9; ++k) c[k] = b.c[k];
+  i32 y[3 * kRow] = {}, z[3][kRow];
+  float value[3][kRow];
+  for (std::size_t i = 0; i < n; ++i) {
+    const i32* r = rec + std::size_t(source[i]) * 3 * K;
+    for (u32 j = 0; j < 3 * K; ++j) y[place[j]] = r[j];
+    if (b.s) {
+      for (u32 ch = 0; ch < 3; ++ch) {
+        i32 sum[kRow];
+        for (u32 o = 0; o < kRow; ++o) sum[o] = 4096;
+        for (u32 k = 0; k < K; ++k) {
+          const i32 yk = y[ch * kRow + k];
+          for (u32 o = 0; o < kRow; ++o) sum[o] += yk * s[k][o];
+        }
+        for (u32 o = 0; o < kRow; ++o) z[ch][o] = sum[o] >> 13;
+      }
+    } else {
+      std::memcpy(z, y, sizeof y);
+    }
+    for (u32 ch = 0; ch < 3; ++ch)
+      for (u32 o = 0; o < kRow; ++o)  // sums of integers under 2^53: exact
+        value[ch][o] = round_once(c[3 * ch] * z[0][o] + c[3 * ch + 1] * z[1][o] + c[3 * ch + 2] * z[2][o], b.unit);
+    float* to = out + i * 3 * K;
+    for (u32 o = 0; o < K; ++o)
+      for (u32 ch = 0; ch < 3; ++ch) to[o * 3 + ch] = value[ch][o];
+  }
+}
+GSC_HOT static void harmonics_rows_15(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
+  harmonics_rows<15>(b, rec, source, n, out);
+}
+GSC_HOT static void harmonics_rows_8(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
+  harmonics_rows<8>(b, rec, source, n, out);
+}
+GSC_HOT static void harmonics_rows_3(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
+  harmonics_rows<3>(b, rec, source, n, out);
 }
 
 }  // namespace gsc

@@ -1,0 +1,128 @@
+// Bindings of the entropy coder alone.
+#include "bindings.hpp"
+
+namespace gsc {
+namespace {
+
+// Arbitrary steps, for tests and for the benchmark of the coder alone.
+Ops* make_ops(Vector<u8> kinds, Vector<u16> contexts, Vector<u32> values, Vector<u32> aux, u32 lanes) {
+  check_lanes(lanes);
+  const std::size_t n = kinds.shape(0);
+  require(contexts.shape(0) == n && values.shape(0) == n && aux.shape(0) == n, "ops: lengths differ");
+  auto ops = std::make_unique<Ops>();
+  ops->lanes = lanes;
+  ops->ops.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const u32 a = aux.data()[i], v = values.data()[i];
+    switch (kinds.data()[i]) {
+      case 0: break;
+      case 1: require(a >= 2 && a <= 65536 && v < a, "ops: bad uniform"); break;
+      case 2: require(a >= 1 && a <= 24 && v >> a == 0, "ops: bad raw bits"); break;
+      default: require(false, "ops: unknown kind");
+    }
+    ops->ops[i] = {contexts.data()[i], kinds.data()[i], static_cast<u8>(i & (lanes - 1)), v, a};
+  }
+  return ops.release();
+}
+
+nb::tuple run_ops(const Source& source, Vector<u8> kinds, Vector<u16> contexts, Vector<u32> aux) {
+  const std::size_t n = kinds.shape(0);
+  require(contexts.shape(0) == n && aux.shape(0) == n, "ops: lengths differ");
+  std::unique_ptr<u32[]> out(new u32[n]());
+  Decoder c = source.open();
+  for (std::size_t i = 0; i < n && !c.failed(); ++i) {
+    const u32 v = static_cast<u32>(i), a = aux.data()[i];
+    if (kinds.data()[i] == 0) {
+      require(contexts.data()[i] < source.contexts.size(), "ops: no such context");
+      out[i] = c.symbol(v, contexts.data()[i]);
+    } else if (kinds.data()[i] == 1) {
+      require(a >= 1 && a <= 65536, "ops: bad uniform");
+      out[i] = c.uniform(v, a);
+    } else {
+      require(a <= 24, "ops: bad raw bits");
+      out[i] = c.bits(v, a);
+    }
+  }
+  const Status status = c.finish();
+  return nb::make_tuple(static_cast<int>(status), owned(std::move(out), {n}));
+}
+
+// Table symbols only, of known contexts, the lanes in registers. As long as every lane has a word for each symbol,
+// ends need no look.
+template <u32 L>
+Status decode_run(const Source& source, const u16* contexts, u8* out, std::size_t n) {
+  const Context* const context = source.contexts.data();
+  Lane lane[L];
+  for (u32 l = 0; l < L; ++l)
+    if (!lane[l].open(source.words.begin[l], source.words.end[l])) return Status::first_word;
+  std::size_t i = 0;
+  const auto run = [&]<bool known>() {
+    const Context only = context[0];
+    for (;;) {
+      std::size_t rounds = (n - i) / L;
+      for (u32 l = 0; l < L; ++l) rounds = std::min(rounds, static_cast<std::size_t>(lane[l].end - lane[l].at));
+      if (rounds == 0) return;
+      u64 state[L];
+      const u32* at[L];
+      for (u32 l = 0; l < L; ++l) state[l] = lane[l].state, at[l] = lane[l].at;
+      for (; rounds > 0; --rounds, i += L)
+        for (u32 l = 0; l < L; ++l) {
+          const Context c = known ? context[contexts[i + l]] : only;
+          const u32 slot = static_cast<u32>(state[l]) & kMask;
+          const u32 symbol = c.table->symbols[slot >> c.shift];
+          const SymbolRange range = c.table->ranges[symbol];
+          state[l] = static_cast<u64>(range.freq) * (state[l] >> kPrecision) + slot - range.start;
+          if (state[l] < (u64(1) << 32)) [[unlikely]] state[l] = state[l] << 32 | *at[l]++;
+          out[i + l] = static_cast<u8>(symbol);
+        }
+      for (u32 l = 0; l < L; ++l) lane[l].state = state[l], lane[l].at = at[l];
+    }
+  };
+  contexts ? run.template operator()<true>() : run.template operator()<false>();
+  for (; i < n; ++i) {
+    Lane& last = lane[i % L];
+    const Context c = context[contexts ? contexts[i] : 0];
+    out[i] = c.table->symbols[last.slot() >> c.shift];
+    last.refill(last.after(c.table->ranges[out[i]]));
+  }
+  for (u32 l = 0; l < L; ++l)
+    if (!lane[l].closed()) return Status::end;
+  return Status::ok;
+}
+
+nb::tuple decode_symbols(const Source& source, std::size_t n, std::optional<Vector<u16>> contexts) {
+  const u16* given = nullptr;
+  if (contexts) {
+    require(contexts->shape(0) == n, "symbols: one context each");
+    given = contexts->data();
+    u32 greatest = 0;
+    for (std::size_t i = 0; i < n; ++i) greatest = std::max<u32>(greatest, given[i]);
+    require(n == 0 || greatest < source.contexts.size(), "symbols: no such context");
+  }
+  require(!source.contexts.empty(), "symbols: empty map");
+  auto out = std::make_unique_for_overwrite<u8[]>(n);
+  Status status;
+  {
+    nb::gil_scoped_release release;
+    const auto run = source.words.lanes == 4 ? decode_run<4> : source.words.lanes == 2 ? decode_run<2> : decode_run<1>;
+    status = run(source, given, out.get(), n);
+  }
+  return nb::make_tuple(static_cast<int>(status), owned(std::move(out), {n}));
+}
+
+}  // namespace
+
+void bind_streams(nb::module_& m) {
+  nb::class_<Tables>(m, "Tables").def(nb::init<Matrix<u32>, Vector<u8>>()).def("__len__", &Tables::count);
+  nb::class_<Source>(m, "Source").def(nb::init<const Tables&, Vector<u8>, Vector<u8>, Vector<u32>>(), nb::keep_alive<1, 2>());
+  nb::class_<Ops>(m, "Ops")
+      .def("histogram", &Ops::histogram)
+      .def("raw_bits", &Ops::raw_bits)
+      .def("encode", &Ops::encode)
+      .def("__len__", [](const Ops& o) { return o.ops.size(); });
+  m.def("make_ops", &make_ops, nb::rv_policy::take_ownership);
+  m.def("run_ops", &run_ops);
+  m.def("decode_symbols", &decode_symbols, nb::arg("source"), nb::arg("count"), nb::arg("contexts").none() = nb::none());
+}
+
+}  // namespace gsc

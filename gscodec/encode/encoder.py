@@ -260,7 +260,12 @@ def encode_splats(
         data = write_file_mode(scene, [], [], [])
         return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
 
-    importance = importance_of(splats, opacity_power=chosen.opacity_power, size_power=chosen.size_power)
+    importance = importance_of(
+        splats,
+        opacity_power=chosen.opacity_power,
+        size_power=chosen.size_power,
+        distance_power=chosen.distance_power,
+    )
     classes = classes_of(importance, chosen.classes, chosen.spread)
     plan = make_plan(splats, classes, importance, chosen)
     cells = split_cells(splats.positions, 2 * plan.half_cell)

@@ -35,16 +35,17 @@ class Steps:
     harmonics: float
     classes: int = 5
     spread: float = 1.0
-    opacity_power: float = 1.0
-    size_power: float = 1.0
+    opacity_power: float = 0.5
+    size_power: float = 0.5
+    distance_power: float = 0.5
     dead_zone: float = 0.6
     rate_weight: float = 0.12
     dilation: float = 0.25
-    exponents: tuple[int, int, int, int, int] = (1, 1, 3, 3, 3)
-    position_cap: int = 7
+    exponents: tuple[int, int, int, int, int] = (2, 2, 3, 3, 3)
+    position_cap: int = 1
 
 
-BASE = Steps(position=0.19, scale=0.06, rotation=0.04, opacity=2.5 / 64, colour=0.042, harmonics=0.028)
+BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)
 
 
 def scaled(factor: float) -> Steps:
@@ -61,11 +62,11 @@ def scaled(factor: float) -> Steps:
 
 
 PRESETS = {
-    "near-lossless": scaled(0.25),
-    "high": scaled(0.5),
-    "default": scaled(0.8),
-    "small": scaled(1.3),
-    "tiny": scaled(2.0),
+    "near-lossless": replace(scaled(0.1), rate_weight=0.06, dilation=0.1),
+    "high": replace(scaled(0.42), rate_weight=0.1),
+    "default": scaled(0.88),
+    "small": scaled(1.55),
+    "tiny": scaled(2.6),
 }
 
 CODE_EPSILON = 8  # the distance of clause 5.7 that stands for "the same"
@@ -104,7 +105,7 @@ class Plan:
     def distances(self, exponent: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Position weights of a chunk whose half cells have this exponent."""
         per_size = self.coding.position_mantissa * 2.0**exponent / self.size
-        first, second, third = (_factor(UNIT * weight * per_size) for weight in (0.3, 0.3, 0.1))
+        first, second, third = (_factor(UNIT * weight * per_size) for weight in (0.4, 0.3, 0.25))
         return first, second, third
 
 
@@ -144,12 +145,13 @@ def make_plan(splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np
         offset=round(float(np.median(np.log2(alpha + 1 / 16))) * 2**20),
     )
     colour = _colour(splats, steps)
-    nearness = (_factor(UNIT * 0.25 * step / 2**32), _factor(UNIT * steps.colour / 64))
+    near_scale, near_colour = 0.4 * step / 2**32, steps.colour / 64
+    nearness = (_factor(UNIT * near_scale), _factor(UNIT * near_colour))
     sets = (
         PredictorSet(window=16, power=2, thresholds=THRESHOLDS),
         PredictorSet(window=16, power=3, thresholds=THRESHOLDS, distances=nearness[:1]),
         PredictorSet(
-            window=16, power=3, thresholds=THRESHOLDS, distances=nearness, shrink=(256, 244, 230, 204, 180, 128)
+            window=16, power=3, thresholds=THRESHOLDS, distances=nearness, shrink=(250, 230, 205, 170, 130, 80)
         ),
     )
     harmonics = None

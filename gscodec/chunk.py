@@ -174,7 +174,11 @@ def read_chunk(
     for attribute in extra:
         if chunk.count * words_of(attribute) > max_symbols:
             raise LimitError(
-                "limit.stream_symbols", f"attribute {attribute.name!r}", clause="5.13", section="CHNK", offset=offset
+                "limit.stream_symbols",
+                f"attribute {attribute.name!r}",
+                clause="5.13",
+                section="CHNK",
+                offset=offset,
             )
     streams = _read_streams(fields, stream_names(coding, extra, repeats=chunk.repeats))
 

@@ -184,7 +184,12 @@ def context_counts(coding: CodingParameters, extras: Sequence[ExtraAttribute]) -
 
 
 def read_parameters(
-    payload: memoryview, offset: int, *, sh_degree: int, extras: Sequence[ExtraAttribute], max_tables: int = 64
+    payload: memoryview,
+    offset: int,
+    *,
+    sh_degree: int,
+    extras: Sequence[ExtraAttribute],
+    max_tables: int = 64,
 ) -> Parameters:
     """(4.2) The payload of a PARM section that stands at `offset`. Raises `Malformed`."""
     fields = FieldReader(payload, section="PARM", offset=offset, name="parm", clause="4.1")
@@ -206,7 +211,9 @@ def write_parameters(parameters: Parameters, extras: Sequence[ExtraAttribute]) -
     fields = FieldWriter()
     _write_coding(fields, parameters.coding)
     lane = ScalarWriter()
-    for row, resolution in zip(parameters.tables.frequencies.tolist(), parameters.tables.resolutions.tolist(), strict=True):
+    for row, resolution in zip(
+        parameters.tables.frequencies.tolist(), parameters.tables.resolutions.tolist(), strict=True
+    ):
         write_table(lane, row, resolution)
     for name in context_counts(parameters.coding, extras):
         write_map(lane, parameters.maps[name].tolist(), len(parameters.tables))

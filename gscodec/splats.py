@@ -64,7 +64,9 @@ class Splats:
             raise UsageError("splats.sh", f"sh_rest has {k} coefficients; expected one of {SH_REST_COUNTS}")
         for name, array in self.extras.items():
             if array.ndim not in (1, 2) or len(array) != n:
-                raise UsageError("splats.shape", f"extra {name!r} has shape {array.shape}, expected ({n}, ...)")
+                raise UsageError(
+                    "splats.shape", f"extra {name!r} has shape {array.shape}, expected ({n}, ...)"
+                )
 
     def __len__(self) -> int:
         return len(self.positions)

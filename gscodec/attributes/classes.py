@@ -14,7 +14,9 @@ from gscodec.parameters import CodingParameters
 Contexts = NDArray[np.uint8]
 
 
-def read_repeats(stream: StreamBytes, tables: TableSet, contexts: Contexts, positions: Positions) -> NDArray[np.uint8]:
+def read_repeats(
+    stream: StreamBytes, tables: TableSet, contexts: Contexts, positions: Positions
+) -> NDArray[np.uint8]:
     """(5.4) (N,) 1 for a splat that repeats all attributes of the one before."""
     status, repeat = kernels.read_repeats(stream.source(tables, contexts), positions.x, positions.tree)
     stream.check(status)
@@ -27,7 +29,11 @@ def record_repeats(positions: Positions, repeat: NDArray[np.uint8], lanes: int) 
 
 
 def read_classes(
-    stream: StreamBytes, tables: TableSet, contexts: Contexts, coding: CodingParameters, tree: NDArray[np.uint8]
+    stream: StreamBytes,
+    tables: TableSet,
+    contexts: Contexts,
+    coding: CodingParameters,
+    tree: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     """(5.6) (M,) class of each distinct splat."""
     status, classes = kernels.read_classes(

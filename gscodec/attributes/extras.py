@@ -33,9 +33,13 @@ def _word_bits(extra: ExtraAttribute) -> int:
     return min(32, 8 * DTYPES[extra.type].itemsize)
 
 
-def read(stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], extra: ExtraAttribute, n: int) -> NDArray[np.uint32]:
+def read(
+    stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], extra: ExtraAttribute, n: int
+) -> NDArray[np.uint32]:
     """(5.13) (N, words)."""
-    status, words = kernels.read_channel(stream.source(tables, contexts), n, words_of(extra), _word_bits(extra))
+    status, words = kernels.read_channel(
+        stream.source(tables, contexts), n, words_of(extra), _word_bits(extra)
+    )
     stream.check(status)
     return words
 
@@ -54,7 +58,11 @@ def to_words(extra: ExtraAttribute, array: NDArray[Any]) -> NDArray[np.uint32]:
         top = bits.dtype.type(1 << (8 * size - 1))
         bits = np.where(bits & top, ~bits, bits | top)
     if size == 8:
-        return np.stack([bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)], 2).reshape(len(array), -1).astype(np.uint32)
+        return (
+            np.stack([bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)], 2)
+            .reshape(len(array), -1)
+            .astype(np.uint32)
+        )
     return bits.astype(np.uint32)
 
 

@@ -60,7 +60,9 @@ def record(
     one step is dropped if under `dead_zone` steps.
     """
     known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
-    return kernels.write_harmonics(side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, lanes)
+    return kernels.write_harmonics(
+        side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, lanes
+    )
 
 
 def lattice(rest: NDArray[np.float32], p: HarmonicsParameters) -> NDArray[np.float32]:

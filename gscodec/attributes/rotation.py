@@ -23,7 +23,13 @@ def read(
 ) -> Rows:
     """(5.9) (M, 4) quaternions in Q24, w first; `scale` (M, 3) as decoded."""
     status, q = kernels.read_rotation(
-        stream.source(tables, contexts), side, p.axis_factor, p.twist_factor, p.axis_cells, p.twist_cells, scale
+        stream.source(tables, contexts),
+        side,
+        p.axis_factor,
+        p.twist_factor,
+        p.axis_cells,
+        p.twist_cells,
+        scale,
     )
     stream.check(status)
     return q

@@ -22,7 +22,9 @@ def read(
     return rec
 
 
-def record(side: kernels.Side, p: ScaleParameters, wanted: NDArray[np.float64], lanes: int) -> tuple[kernels.Ops, Rows]:
+def record(
+    side: kernels.Side, p: ScaleParameters, wanted: NDArray[np.float64], lanes: int
+) -> tuple[kernels.Ops, Rows]:
     """(5.8) `wanted` (M, 3) in 1/64 of the base step, not ascending, as `lattice` gives it."""
     return kernels.write_scale(side, p.floor, wanted, lanes)
 

@@ -23,10 +23,21 @@ from gscodec.encode.partition import cells_of, grid_for, split_cells
 from gscodec.encode.steps import PRESETS, Plan, Steps, make_plan
 from gscodec.errors import EncodeError, UsageError
 from gscodec.geometry import positions
-from gscodec.parameters import COLOUR, HARMONICS, OPACITY, ROTATION, SCALE, Parameters, context_counts, write_parameters
+from gscodec.parameters import (
+    COLOUR,
+    HARMONICS,
+    OPACITY,
+    ROTATION,
+    SCALE,
+    Parameters,
+    context_counts,
+    write_parameters,
+)
 from gscodec.splats import Splats
 
-LANES_FROM = 8192  # a chunk under this has one lane per stream: the ends of four would cost more than they win
+LANES_FROM = (
+    8192  # a chunk under this has one lane per stream: the ends of four would cost more than they win
+)
 Progress = Callable[[str, float], None]
 Index = NDArray[np.intp]
 
@@ -53,7 +64,9 @@ def _scene_header(splats: Splats) -> SceneHeader:
             raise EncodeError("encode.extra", f"extra attribute {name!r} has type {array.dtype}")
         components = 1 if array.ndim == 1 else array.shape[1]
         found.append(
-            ExtraAttribute(id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components)
+            ExtraAttribute(
+                id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components
+            )
         )
     return SceneHeader(sh_degree=splats.sh_degree, extras=tuple(found))
 
@@ -71,7 +84,9 @@ class _ChunkRecorder:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
         splats, coding = self.splats, self.plan.coding
         lanes = 4 if len(index) >= LANES_FROM else 1
-        grid = grid_for(splats.positions[index], coding.position_mantissa, self.plan.position_exponent, coding.trees)
+        grid = grid_for(
+            splats.positions[index], coding.position_mantissa, self.plan.position_exponent, coding.trees
+        )
         tree = coding.tree_of(self.classes[index])
         cells = cells_of(splats.positions[index], tree, grid, coding.position_mantissa)
         x = 2 * cells + 1 << tree[:, None].astype(np.int32)
@@ -98,7 +113,9 @@ class _ChunkRecorder:
         logs = splats.scales[distinct].astype(np.float64)
         axes = np.argsort(-logs, axis=1, kind="stable")
         wanted = scale.lattice(np.take_along_axis(logs, axes, 1), coding.scale)
-        ops["scale"], scales = scale.record(predictor.side(coding, SCALE, klass, similar), coding.scale, wanted, lanes)
+        ops["scale"], scales = scale.record(
+            predictor.side(coding, SCALE, klass, similar), coding.scale, wanted, lanes
+        )
         similar = predictor.similar(coding, 1, (x, distances[1]), scales)
         frames = rotation.sorted_frames(splats.rotations[distinct], axes)
         ops["rotation"], quaternions = rotation.record(
@@ -186,7 +203,9 @@ def _harmonics_costs(
     shares = tables.frequencies / (1 << tables.resolutions.astype(np.int64))[:, None]
     bits = -np.log2(np.maximum(shares, 2.0**-14)).astype(np.float32)
     tokens = np.ascontiguousarray(bits[maps["coefficients"]][:, : harmonics.COST_TOKENS])
-    return harmonics.Costs(groups=np.ascontiguousarray(bits[maps["groups"]][:, : groups + 1]), tokens=tokens, per_bit=per_bit)
+    return harmonics.Costs(
+        groups=np.ascontiguousarray(bits[maps["groups"]][:, : groups + 1]), tokens=tokens, per_bit=per_bit
+    )
 
 
 def _bounds(decoded: Splats) -> ChunkBounds:
@@ -200,7 +219,9 @@ def _bounds(decoded: Splats) -> ChunkBounds:
     up = np.nextafter(outer_high.astype(np.float32), np.float32(np.inf))
     down, up = np.clip(down, -limit, limit), np.clip(up, -limit, limit)
 
-    def six(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, float, float, float, float, float]:
+    def six(
+        a: NDArray[np.float32], b: NDArray[np.float32]
+    ) -> tuple[float, float, float, float, float, float]:
         x0, y0, z0, x1, y1, z1 = (float(v) for v in (*a, *b))
         return x0, y0, z0, x1, y1, z1
 
@@ -255,7 +276,11 @@ def encode_splats(
         kept = np.flatnonzero(finite)
         splats = splats.take(kept)
     scene = _scene_header(splats)
-    report: dict[str, object] = {"splats": len(splats), "dropped_nonfinite": dropped, "sh_degree": splats.sh_degree}
+    report: dict[str, object] = {
+        "splats": len(splats),
+        "dropped_nonfinite": dropped,
+        "sh_degree": splats.sh_degree,
+    }
     if len(splats) == 0:
         data = write_file_mode(scene, [], [], [])
         return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
@@ -302,7 +327,11 @@ def encode_splats(
             start = ChunkHeader(parameters_id=plan.coding.id, splat_count=chunk.fields.count)
             out = empty_splats(replace(scene, extras=()), chunk.fields.count, 0)
             write_values(
-                chunk.fields, replace(chunk.integers, harmonics=None, extras=()), parameters, replace(scene, extras=()), out
+                chunk.fields,
+                replace(chunk.integers, harmonics=None, extras=()),
+                parameters,
+                replace(scene, extras=()),
+                out,
             )
             return write_chunk(start, chunk.fields, streams), _bounds(out), [4 * len(w) for w, _ in streams]
 

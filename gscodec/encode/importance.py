@@ -40,7 +40,9 @@ def importance_of(
     logs = np.clip(np.sort(splats.scales.astype(np.float64), axis=1), -40, 40)
     distance = viewing_distance(splats.positions.astype(np.float64), alpha / np.exp(logs[:, 1:].mean(1)))
     return np.asarray(
-        alpha**opacity_power * np.exp(logs[:, 2] * size_power) * (distance / distance.min()) ** -distance_power
+        alpha**opacity_power
+        * np.exp(logs[:, 2] * size_power)
+        * (distance / distance.min()) ** -distance_power
     )
 
 

@@ -61,7 +61,9 @@ def grid_for(positions: NDArray[np.float32], mantissa: int, exponent: int, trees
         depth = max(trees - 1, math.ceil(math.log2(span))) if span > 1 else trees - 1
         # a grid finer than binary32 at this distance is waste, and its integers would exceed 2^53
         if depth <= MAX_DEPTH and largest < cell * 2.0**26:
-            return Grid(depth=depth, exponent=exponent, origin=(int(origin[0]), int(origin[1]), int(origin[2])))
+            return Grid(
+                depth=depth, exponent=exponent, origin=(int(origin[0]), int(origin[1]), int(origin[2]))
+            )
         exponent += 1
 
 

@@ -62,7 +62,7 @@ def scaled(factor: float) -> Steps:
 
 
 PRESETS = {
-    "near-lossless": replace(scaled(0.1), rate_weight=0.06, dilation=0.1),
+    "near-lossless": replace(scaled(0.09), rate_weight=0.06, dilation=0.1),
     "high": replace(scaled(0.42), rate_weight=0.1),
     "default": scaled(0.88),
     "small": scaled(1.55),
@@ -109,7 +109,9 @@ class Plan:
         return first, second, third
 
 
-def make_plan(splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np.float64], steps: Steps) -> Plan:
+def make_plan(
+    splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np.float64], steps: Steps
+) -> Plan:
     """The parameter set for `splats` (not empty, finite)."""
     logs = np.sort(splats.scales.astype(np.float64), axis=1)[:, ::-1]
     alpha = 1 / (1 + np.exp(-np.clip(splats.opacities.astype(np.float64), -40, 40)))
@@ -151,7 +153,11 @@ def make_plan(splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np
         PredictorSet(window=16, power=2, thresholds=THRESHOLDS),
         PredictorSet(window=16, power=3, thresholds=THRESHOLDS, distances=nearness[:1]),
         PredictorSet(
-            window=16, power=3, thresholds=THRESHOLDS, distances=nearness, shrink=(250, 230, 205, 170, 130, 80)
+            window=16,
+            power=3,
+            thresholds=THRESHOLDS,
+            distances=nearness,
+            shrink=(250, 230, 205, 170, 130, 80),
         ),
     )
     harmonics = None

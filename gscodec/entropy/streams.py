@@ -40,4 +40,6 @@ class StreamBytes:
         """Raises `Malformed` for a kernel's status other than 0."""
         if status:
             code, clause, message = _STATUS[status]
-            raise Malformed(code, f"{message} ({self.name})", clause=clause, section="CHNK", offset=self.offset)
+            raise Malformed(
+                code, f"{message} ({self.name})", clause=clause, section="CHNK", offset=self.offset
+            )

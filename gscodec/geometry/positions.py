@@ -35,7 +35,9 @@ class Positions:
     tree: NDArray[np.uint8]
 
 
-def read(stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], grid: Grid, counts: list[int]) -> Positions:
+def read(
+    stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], grid: Grid, counts: list[int]
+) -> Positions:
     """(5.2) The position stream of `counts` splats per tree."""
     status, x, tree = kernels.read_positions(
         stream.source(tables, contexts), grid.depth, np.array(counts, np.uint32)
@@ -44,7 +46,9 @@ def read(stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], gri
     return Positions(x=x, tree=tree)
 
 
-def record(cells: NDArray[np.int32], counts: list[int], grid: Grid, lanes: int) -> tuple[kernels.Ops, Positions]:
+def record(
+    cells: NDArray[np.int32], counts: list[int], grid: Grid, lanes: int
+) -> tuple[kernels.Ops, Positions]:
     """(5.2) What a writer codes: `cells` (N, 3) of the trees one after another, each in Morton order."""
     per_tree = np.array(counts, np.uint32)
     x, tree = kernels.merge_trees(cells, per_tree)

@@ -66,7 +66,8 @@ class ChunkFields:
 class ChunkIntegers:
     """(5.2) What the streams of a chunk hold. N splats, M distinct ones.
 
-    source (N,) is the distinct splat that each splat shows; attributes are of the distinct ones, extras of all.
+    source (N,) is the distinct splat that each splat shows; attributes
+    are of the distinct ones, extras of all.
     """
 
     positions: Positions

@@ -6,14 +6,14 @@
 | classes               | u8                    | K, 1 to 8 |
 | position_cap          | u8                    | 0 to 7 |
 | position_mantissa     | u16                   | 1 or more |
-| multipliers           | 5 x (u8, u8)          | exponent id 0 to 3, cap 0 to 7: scale, rotation, opacity, colour, SH |
+| multipliers           | 5 x (u8, u8)          | exponent id, cap: scale, rotation, opacity, colour, SH |
 | scale                 | u32 i32 i32 u8 i32    | step (Q26), offset (Q20), floor, dilation, ln tau (Q20) |
 | rotation              | u32 u32 u16 u16       | axis and twist factor, most cells of axis and twist |
 | opacity               | u32 i32               | step (Q26), offset (Q20) |
 | colour                | i8 3 x u16 3 x i32    | exponent, mantissas, offsets |
 | predicted             | u8                    | bits 0 to 4: scale, rotation, opacity, colour, SH |
-| sets                  | 3 x                   | window, power, 6 shrinks, 5 thresholds, then factor and shift of each distance |
-| harmonics             | (degree > 0)          | groups, bounds, basis, exponent, colour matrix, [matrix, order] |
+| sets                  | 3 x                   | window, power, 6 shrinks, 5 thresholds, (factor, shift)s |
+| harmonics             | (degree > 0)          | groups, bounds, basis?, exponent, colours, [basis, order] |
 | tables                | u8                    | 1 to 64 |
 | words                 | u32, then u32 words   | one lane: all tables, then all context maps |
 """
@@ -23,6 +23,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ class ColourParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSet:
-    """(4.5) How predecessors are weighted. `distances`: factor and shift of scale, colour; position is per chunk."""
+    """(4.5) How predecessors are weighted. `distances`: factor and shift of scale, then colour."""
 
     window: int
     power: int = 2
@@ -102,7 +103,7 @@ class PredictorSet:
 
 @dataclass(frozen=True, kw_only=True)
 class HarmonicsParameters:
-    """(4.6) Integers to SH: groups of slots, colour matrix (3, 3), SH matrix (K, K) and order (3K,) or neither."""
+    """(4.6) Integers to SH: groups of slots, colour matrix (3, 3), basis (K, K) and order (3K,) or None."""
 
     bounds: tuple[int, ...]
     exponent: int
@@ -150,7 +151,7 @@ class CodingParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """(4.2) A parameter set: how integers become values, tables, and the table of each context of each stream."""
+    """(4.2) A parameter set: how integers become values, tables, each stream's context map."""
 
     coding: CodingParameters
     tables: TableSet
@@ -307,7 +308,7 @@ def _read_harmonics(f: FieldReader, coefficients: int) -> HarmonicsParameters:
     for i in range(groups):
         low = coefficients if i == groups - 1 else bounds[-1] + 1 if bounds else 1
         bounds.append(f.integer("u8", low, coefficients))
-    if any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(bounds)):
         raise f.malformed("parm.range", "group bounds do not ascend", f.place - 1)
     has_basis, exponent = f.integer("u8", 0, 1), f.integer("i8")
     colour = np.array(f.integers("i32", 9, -MATRIX_MAX, MATRIX_MAX), np.int32).reshape(3, 3)

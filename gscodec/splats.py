@@ -29,7 +29,7 @@ class Splats:
     rotations  (N, 4) float32     quaternion w, x, y, z; need not be normalised
     opacities  (N,)   float32     logit of the opacity
     sh_dc      (N, 3) float32     degree-0 SH coefficient of red, green, blue
-    sh_rest    (N, K, 3) float32  higher SH coefficients, K = 0, 3, 8 or 15; [:, k, c] is coefficient k of channel c
+    sh_rest    (N, K, 3) float32  higher SH coefficients, K = 0, 3, 8 or 15; [:, k, c]: number k of channel c
     extras     name -> (N,) or (N, M)  any further per-splat attributes, integer or float
 
     Raises `UsageError` when the shapes do not belong together.

@@ -14,7 +14,7 @@ from gscodec.entropy.streams import StreamBytes
 from gscodec.entropy.tables import TableSet
 from gscodec.parameters import words_of
 
-DTYPES = {
+DTYPES: dict[int, np.dtype[Any]] = {
     extra_types.U8: np.dtype("u1"),
     extra_types.I8: np.dtype("i1"),
     extra_types.U16: np.dtype("<u2"),
@@ -58,12 +58,9 @@ def to_words(extra: ExtraAttribute, array: NDArray[Any]) -> NDArray[np.uint32]:
         top = bits.dtype.type(1 << (8 * size - 1))
         bits = np.where(bits & top, ~bits, bits | top)
     if size == 8:
-        return (
-            np.stack([bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)], 2)
-            .reshape(len(array), -1)
-            .astype(np.uint32)
-        )
-    return bits.astype(np.uint32)
+        halves = np.stack([bits >> np.uint64(32), bits & np.uint64(0xFFFFFFFF)], 2)
+        return np.asarray(halves.reshape(len(array), -1), np.uint32)
+    return np.asarray(bits, np.uint32)
 
 
 def values(extra: ExtraAttribute, words: NDArray[np.uint32]) -> NDArray[Any]:
@@ -77,5 +74,5 @@ def values(extra: ExtraAttribute, words: NDArray[np.uint32]) -> NDArray[Any]:
     if dtype.kind == "f":
         top = bits.dtype.type(1 << (8 * size - 1))
         bits = np.where(bits & top, bits & ~top, ~bits)
-    out = np.ascontiguousarray(bits).view(dtype)
+    out: NDArray[Any] = np.ascontiguousarray(bits).view(dtype)
     return out[:, 0] if extra.components == 1 else out

@@ -1,4 +1,4 @@
-"""(5.12, 6.7) Higher spherical harmonics: how many groups a splat has, then coefficients in the KLT domain."""
+"""(5.12, 6.7) Higher spherical harmonics: the groups that a splat has, then KLT coefficients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What symbols cost a writer: bits by context and group number, by context and token; squared steps per bit."""
+    """Bits of symbols, by context and group number or token, and what a bit is worth in squared steps."""
 
     groups: NDArray[np.float32]
     tokens: NDArray[np.float32]
@@ -56,8 +56,8 @@ def record(
 ) -> tuple[kernels.Ops, kernels.Ops, Rows]:
     """(5.12) `wanted` (M, 3K) in 1/64 of the base step.
 
-    With costs each splat gets the residuals of least error plus bits; without, they are rounded, and a residual of
-    one step is dropped if under `dead_zone` steps.
+    With costs each splat gets the residuals of least error plus bits; without, they are rounded, and one
+    of a single step is dropped if under `dead_zone` steps.
     """
     known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
     return kernels.write_harmonics(

@@ -22,7 +22,8 @@ def similar(
 ) -> Similar | None:
     """(5.7) Weights of predictor set `number`, or None when it is off.
 
-    `position` is (M, 3) half cells with the chunk's factor and shift; `others` are (M, 3) reconstructed values.
+    `position` is (M, 3) half cells with the chunk's factor and shift; `others` are
+    (M, 3) reconstructed values.
     """
     chosen = coding.sets[number]
     if chosen.window == 0:

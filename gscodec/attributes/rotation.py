@@ -38,7 +38,7 @@ def read(
 def record(
     side: kernels.Side, p: RotationParameters, scale: Rows, frames: NDArray[np.float64], lanes: int
 ) -> tuple[kernels.Ops, Rows]:
-    """(5.9) `frames` (M, 9): unit axes of the largest, middle and smallest scale, as `sorted_frames` gives them."""
+    """(5.9) `frames` (M, 9): unit axes of the largest, middle and smallest scale: `sorted_frames`."""
     return kernels.write_rotation(
         side, p.axis_factor, p.twist_factor, p.axis_cells, p.twist_cells, scale, frames, lanes
     )

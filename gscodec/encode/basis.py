@@ -1,4 +1,4 @@
-"""The domain in which spherical harmonics are coded: a 3x3 colour matrix times one K x K matrix, per scene."""
+"""The domain in which spherical harmonics are coded: a 3x3 colour matrix times one K x K matrix."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gscodec.parameters import COLUMN_MAX, MATRIX_MAX, HarmonicsParameters
 
 BOUNDS = {3: (1, 3), 8: (1, 3, 8), 15: (1, 3, 6, 10, 15)}
+PLAIN_COLOUR = ((1, 1, -1), (1, 0, 1), (1, -1, -1))  # luma and two differences, as columns
 SAMPLE = 65_536
 SMALL_SCENE = 12_000  # under this an own basis costs more than it wins
 
@@ -20,11 +21,10 @@ def _fixed_colour(step: float, colour: NDArray[np.float64]) -> tuple[NDArray[np.
 
 
 def choose_basis(rest: NDArray[np.float32], weight: NDArray[np.float64], step: float) -> HarmonicsParameters:
-    """The basis for coefficients (N, K, 3) coded with `step` in class 0; `weight` (N,) is each splat's importance."""
+    """The basis for coefficients (N, K, 3) coded with `step` in class 0; `weight` (N,) is importance."""
     n, k, _ = rest.shape
     if n < SMALL_SCENE or not rest.any():
-        colour = np.array([[1, 1, -1], [1, 0, 1], [1, -1, -1]]) / np.sqrt([3, 2, 3])
-        colour, exponent = _fixed_colour(step, colour)
+        colour, exponent = _fixed_colour(step, np.array(PLAIN_COLOUR) / np.sqrt([3, 2, 3]))
         return HarmonicsParameters(bounds=BOUNDS[k], exponent=exponent, colour=colour)
     pick = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.intp)
     x = rest[pick].astype(np.float64) * np.sqrt(weight[pick] / weight[pick].mean())[:, None, None]

@@ -52,7 +52,7 @@ def _merge(sums: Histogram, most: int) -> NDArray[np.intp]:
     for i in range(len(sums)):
         gain[i, i + 1 :] = _cost(sums[i] + sums[i + 1 :]) - cost[i] - cost[i + 1 :]
     while alive.sum() > 1:
-        i, j = np.unravel_index(int(np.argmin(gain)), gain.shape)
+        i, j = divmod(int(np.argmin(gain)), len(sums))
         if gain[i, j] >= 0 and alive.sum() <= most:
             break
         sums[i] += sums[j]

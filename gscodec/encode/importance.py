@@ -1,7 +1,7 @@
 """Importance classes from opacity and size alone (effort 1): which splats get coarse steps.
 
-The powers are those of a regression of rendered importance (the root of the summed squared blend weight) on two
-trained scenes; they explain 36 to 48 % of its variance in octaves. See spec/decisions.
+The importance of a splat is taken as (opacity x largest axis / distance of the viewer)^(1/2). Regressions
+of rendered importance on several scenes give powers near 1/2 for opacity and axis: see spec/decisions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which splats share a chunk: a k-d split into cells of at most 65,536 splats that a grid of 20 levels can hold."""
+"""Which splats share a chunk: a k-d split into cells that a grid of 20 levels can hold."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _split(
 
 
 def grid_for(positions: NDArray[np.float32], mantissa: int, exponent: int, trees: int) -> Grid:
-    """The grid of a chunk: half cells of mantissa * 2^exponent, or coarser where binary32 or depth 20 ask for it."""
+    """A chunk's grid: half cells of mantissa * 2^exponent, coarser where binary32 or depth 20 ask for it."""
     low, high = positions.min(0).astype(np.float64), positions.max(0).astype(np.float64)
     largest = float(np.abs([low, high]).max())
     while True:
@@ -75,4 +75,4 @@ def cells_of(
     finest = np.floor(positions.astype(np.float64) / cell) - np.array(grid.origin, np.float64)
     top = (1 << grid.depth) - 1
     clipped = np.clip(finest, 0, top).astype(np.int32)
-    return clipped >> tree[:, None]
+    return np.asarray(clipped >> tree[:, None])

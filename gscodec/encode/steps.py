@@ -100,7 +100,7 @@ class Plan:
     @property
     def position_exponent(self) -> int:
         """Exponent of half a finest cell."""
-        return int(round(np.log2(self.half_cell / self.coding.position_mantissa)))
+        return round(float(np.log2(self.half_cell / self.coding.position_mantissa)))
 
     def distances(self, exponent: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Position weights of a chunk whose half cells have this exponent."""

@@ -25,7 +25,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBytes:
-    """The words of a stream as they stand in the file: lane counts, bytes, and the file offset of the first."""
+    """The words of a stream as they stand in the file: lane counts, bytes, and their file offset."""
 
     name: str
     counts: NDArray[np.uint32]

@@ -108,7 +108,7 @@ def is_storable(frequency: int) -> bool:
 
 
 def normalise(counts: NDArray[np.int64], resolution: int) -> NDArray[np.uint32]:
-    """Storable frequencies that sum to 2^resolution, in proportion to `counts` (256,); used symbols get at least 1."""
+    """Storable frequencies that sum to 2^resolution, in proportion to `counts` (256,), 1 or more."""
     total = 1 << resolution
     used = np.flatnonzero(counts)
     share = counts[used] * (total / counts.sum())

@@ -16,7 +16,7 @@ MAX_DEPTH = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """(5.1) The grid of a chunk: depth of the finest octree, exponent of half a finest cell, origin in cells."""
+    """(5.1) The grid of a chunk: depth of the finest octree, exponent of half a cell, origin in cells."""
 
     depth: int
     exponent: int

@@ -2,8 +2,8 @@
 
     python spec/tables/make_tables.py
 
-The committed CSV files are normative, not this script: it documents where the numbers come from. Everything is
-computed with 50 decimal digits, so that the result does not depend on a machine's libm.
+The committed CSV files are normative, not this script: it documents where the numbers come from. Everything
+is computed with 50 decimal digits, so that the result does not depend on a machine's libm.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def atan_table() -> Iterable[int]:
 
 
 def logit_table() -> Iterable[int]:
-    """Q20 logit of the opacity whose log2(alpha + 1/16) is j/256 - 4, opacity limited to [1/4096, 1 - 1/16384]."""
+    """Q20 logit of the opacity whose log2(alpha + 1/16) is j/256 - 4, opacity in [1/4096, 1 - 1/16384]."""
     for j in range(1049):
         alpha = Decimal(2) ** (Decimal(j) / 256 - 4) - Decimal(1) / 16
         alpha = min(max(alpha, Decimal(1) / 4096), 1 - Decimal(1) / 16384)

@@ -1,0 +1,170 @@
+"""One chunk on its way into a file: cells, order, and every attribute as a reader will get it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec import kernels
+from gscodec.attributes import classes as class_streams
+from gscodec.attributes import colour, extras, harmonics, opacity, predictor, rotation, scale
+from gscodec.chunk import ChunkFields, ChunkIntegers, Recorded
+from gscodec.container import ChunkBounds, SceneHeader
+from gscodec.encode.partition import cells_of, grid_for
+from gscodec.encode.steps import Plan
+from gscodec.geometry import positions
+from gscodec.parameters import COLOUR, HARMONICS, OPACITY, ROTATION, SCALE
+from gscodec.splats import Splats
+
+LANES_FROM = (
+    8192  # a chunk under this has one lane per stream: the ends of four would cost more than they win
+)
+Index = NDArray[np.intp]
+
+
+def whole_rows(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) whether all of a row are true."""
+    return np.asarray(flags.all(axis=tuple(range(1, flags.ndim))))
+
+
+class ChunkRecorder:
+    """Walks the streams of one chunk in order, as a reader will, and keeps what has to be coded."""
+
+    def __init__(self, splats: Splats, scene: SceneHeader, plan: Plan, classes: NDArray[np.uint8]) -> None:
+        self.splats, self.scene, self.plan, self.classes = splats, scene, plan, classes
+
+    def __call__(self, index: Index) -> tuple[Recorded, Index]:
+        """The chunk of the splats `index`, and these in the order in which they are decoded."""
+        splats, coding = self.splats, self.plan.coding
+        lanes = 4 if len(index) >= LANES_FROM else 1
+        grid = grid_for(
+            splats.positions[index], coding.position_mantissa, self.plan.position_exponent, coding.trees
+        )
+        tree = coding.tree_of(self.classes[index])
+        cells = cells_of(splats.positions[index], tree, grid, coding.position_mantissa)
+        x = 2 * cells + 1 << tree[:, None].astype(np.int32)
+        order = self._order(x, tree, index)
+        index, tree, cells, x = index[order], tree[order], cells[order], np.ascontiguousarray(x[order])
+        by_tree = np.argsort(tree, kind="stable")
+        counts = np.bincount(tree, minlength=coding.trees).tolist()
+        ops: dict[str, kernels.Ops] = {}
+        ops["position"], place = positions.record(np.ascontiguousarray(cells[by_tree]), counts, grid, lanes)
+
+        repeat = self._repeats(index, place)
+        first = repeat == 0
+        has_repeats = not first.all()
+        if has_repeats:
+            ops["repeat"] = class_streams.record_repeats(place, repeat, lanes)
+        source = (np.cumsum(first) - 1).astype(np.uint32)
+        distinct = index[first]
+        x, tree = place.x[first], place.tree[first]
+        klass = self.classes[distinct]
+        ops["class"] = class_streams.record_classes(coding, tree, klass, lanes)
+
+        distances = self.plan.distances(grid.exponent)
+        similar = predictor.similar(coding, 0, (x, distances[0]))
+        logs = splats.scales[distinct].astype(np.float64)
+        axes = np.argsort(-logs, axis=1, kind="stable")
+        wanted = scale.lattice(np.take_along_axis(logs, axes, 1), coding.scale)
+        ops["scale"], scales = scale.record(
+            predictor.side(coding, SCALE, klass, similar), coding.scale, wanted, lanes
+        )
+        similar = predictor.similar(coding, 1, (x, distances[1]), scales)
+        frames = rotation.sorted_frames(splats.rotations[distinct], axes)
+        ops["rotation"], quaternions = rotation.record(
+            predictor.side(coding, ROTATION, klass, similar), coding.rotation, scales, frames, lanes
+        )
+        ops["opacity"], opacities = opacity.record(
+            predictor.side(coding, OPACITY, klass, similar),
+            opacity.lattice(splats.opacities[distinct], coding.opacity),
+            lanes,
+        )
+        ops["colour"], colours = colour.record(
+            predictor.side(coding, COLOUR, klass, similar),
+            colour.lattice(splats.sh_dc[distinct], coding.colour),
+            lanes,
+        )
+        rest = None
+        if coding.harmonics is not None:
+            similar = predictor.similar(coding, 2, (x, distances[2]), scales, colours)
+            side = predictor.side(coding, HARMONICS, klass, similar)
+            ops["groups"], ops["coefficients"], rest = self._harmonics(side, distinct, None, lanes)
+        words = []
+        for number, extra in enumerate(self.scene.extras):
+            words.append(extras.to_words(extra, splats.extras[extra.name][index]))
+            ops[f"extra {number}"] = extras.record(extra, words[-1], lanes)
+        fields = ChunkFields(
+            count=len(index), repeats=has_repeats, grid=grid, distances=distances, tree_counts=tuple(counts)
+        )
+        integers = ChunkIntegers(
+            positions=place, source=source, classes=klass, scale=scales, rotation=quaternions,
+            opacity=opacities, colour=colours, harmonics=rest, extras=tuple(words),
+        )  # fmt: skip
+        return Recorded(fields=fields, ops=ops, integers=integers), index
+
+    def _harmonics(
+        self, side: kernels.Side, distinct: Index, costs: harmonics.Costs | None, lanes: int
+    ) -> tuple[kernels.Ops, kernels.Ops, NDArray[np.int32]]:
+        sh = self.plan.coding.harmonics
+        if sh is None:
+            raise RuntimeError("the scene has no harmonics")
+        wanted = harmonics.lattice(self.splats.sh_rest[distinct], sh)
+        return harmonics.record(side, sh, wanted, self.plan.steps.dead_zone, costs, lanes)
+
+    def again(self, chunk: Recorded, index: Index, costs: harmonics.Costs) -> Recorded:
+        """The chunk with its harmonics chosen once more, now that the cost of symbols is known."""
+        coding, old = self.plan.coding, chunk.integers
+        first = np.diff(old.source, prepend=np.uint32(0xFFFFFFFF)) != 0
+        x = old.positions.x[first]
+        similar = predictor.similar(coding, 2, (x, chunk.fields.distances[2]), old.scale, old.colour)
+        side = predictor.side(coding, HARMONICS, old.classes, similar)
+        lanes = 4 if len(index) >= LANES_FROM else 1
+        groups, coefficients, rest = self._harmonics(side, index[first], costs, lanes)
+        ops = {**chunk.ops, "groups": groups, "coefficients": coefficients}
+        return Recorded(fields=chunk.fields, ops=ops, integers=replace(old, harmonics=rest))
+
+    def _order(self, x: NDArray[np.int32], tree: NDArray[np.uint8], index: Index) -> Index:
+        """Morton order; among splats of one cell, equal ones beside each other."""
+        codes = positions.morton_codes(x)
+        order = np.argsort(codes, kind="stable")
+        ranked = codes[order]
+        if not (ranked[1:] == ranked[:-1]).any():
+            return order
+        look = [self.splats.opacities[index], self.splats.sh_dc[index, 0], self.splats.scales[index, 0]]
+        return np.lexsort([*look, codes])
+
+    def _repeats(self, index: Index, place: positions.Positions) -> NDArray[np.uint8]:
+        """(N,) 1 where a splat equals the one before in everything but extras."""
+        repeat = np.zeros(len(index), np.uint8)
+        if len(index) < 2:
+            return repeat
+        same = (place.x[1:] == place.x[:-1]).all(1) & (place.tree[1:] == place.tree[:-1])
+        rows = np.flatnonzero(same) + 1
+        s = self.splats
+        for array in (s.scales, s.rotations, s.opacities, s.sh_dc, s.sh_rest):
+            rows = rows[whole_rows(array[index[rows]] == array[index[rows - 1]])]
+        rows = rows[self.classes[index[rows]] == self.classes[index[rows - 1]]]
+        repeat[rows] = 1
+        return repeat
+
+
+def chunk_bounds(decoded: Splats) -> ChunkBounds:
+    """(2.7) Of the decoded splats: centres, and centres with three standard deviations."""
+    low, high = decoded.positions.min(0), decoded.positions.max(0)
+    reach = 3 * np.exp(np.clip(decoded.scales.max(1).astype(np.float64), -80, 80))[:, None]
+    limit = float(np.finfo(np.float32).max)
+    outer_low = np.clip((decoded.positions - reach).min(0), -limit, limit)
+    outer_high = np.clip((decoded.positions + reach).max(0), -limit, limit)
+    down = np.nextafter(outer_low.astype(np.float32), np.float32(-np.inf))
+    up = np.nextafter(outer_high.astype(np.float32), np.float32(np.inf))
+    down, up = np.clip(down, -limit, limit), np.clip(up, -limit, limit)
+
+    def six(
+        a: NDArray[np.float32], b: NDArray[np.float32]
+    ) -> tuple[float, float, float, float, float, float]:
+        x0, y0, z0, x1, y1, z1 = (float(v) for v in (*a, *b))
+        return x0, y0, z0, x1, y1, z1
+
+    return ChunkBounds(bounds=six(low, high), extents=six(down, up))

@@ -66,41 +66,43 @@ struct RotationSteps {
   i64 max_d, max_t;
 };
 
-// (5.9) How many cells the direction of the main axis and the twist of each splat get, from its scale differences.
+// (5.9) How many cells the direction of the main axis and the twist of a splat get, from its scale differences.
 struct Cells {
-  std::vector<i32> axis, twist;
-  std::vector<u8> disc;
+  bool disc;
+  i32 nd, nt;
 };
 
-GSC_CLONES static void count_cells(double per, const i32* difference, const double* m, const double* most, u32 n, i32* out) {
-  for (u32 i = 0; i < n; ++i) {
-    // over 2^20 the number is the greatest whatever it is; below, the double is near enough for `floor` after the shift
-    const double cells = std::min((std::min(per * difference[i] / m[i], 0x1p20) + 128) * 0x1p-8, most[i]);
-    out[i] = std::max(1, static_cast<i32>(cells));
+// floor((factor x / m + 128) / 256), at least 1 and at most `most`. Factor / m is kept as a double. Below `most`, its
+// error is far less than 2^-16, which is less than the least distance, 1 / m, of the exact quotient from an integer.
+class CellCount {
+ public:
+  CellCount() = default;
+  CellCount(i64 factor, i64 most, i32 m)
+      : factor_(static_cast<double>(factor) / m), most_(static_cast<double>(std::max<i64>(1, most * 64 / m))) {}
+  i32 of(i32 x) const {
+    return std::max(1, static_cast<i32>(std::min((factor_ * x + (128 + 0x1p-16)) * 0x1p-8, most_)));
   }
-}
 
-inline Cells rotation_cells(const Side& side, const RotationSteps& steps, const i32* scale) {
-  Cells cells{std::vector<i32>(side.n), std::vector<i32>(side.n), std::vector<u8>(side.n)};
-  i32 large[kBlock], small[kBlock];
-  double m[kBlock], most_d[kBlock], most_t[kBlock];
-  for (u32 first = 0; first < side.n; first += kBlock) {
-    const u32 n = std::min(kBlock, side.n - first);
-    for (u32 b = 0; b < n; ++b) {
-      const i32* s = scale + std::size_t(first + b) * 3;
-      const i32 d12 = s[0] - s[1], d23 = s[1] - s[2], step = side.step[side.klass[first + b]];
-      large[b] = d12 + d23 + std::max(d12, d23);
-      small[b] = std::min(d12, d23);
-      cells.disc[first + b] = d12 <= d23;
-      m[b] = step;
-      most_d[b] = static_cast<double>(steps.max_d * 64 / step);
-      most_t[b] = static_cast<double>(steps.max_t * 64 / step);
+ private:
+  double factor_ = 0, most_ = 1;
+};
+
+class CellCounts {
+ public:
+  CellCounts(const Side& side, const RotationSteps& steps) {
+    for (int k = 0; k < 8; ++k) {
+      axis_[k] = CellCount(steps.a, steps.max_d, side.step[k]);
+      twist_[k] = CellCount(steps.b, steps.max_t, side.step[k]);
     }
-    count_cells(static_cast<double>(steps.a), large, m, most_d, n, cells.axis.data() + first);
-    count_cells(static_cast<double>(steps.b), small, m, most_t, n, cells.twist.data() + first);
   }
-  return cells;
-}
+  Cells of(u32 klass, const i32* scale) const {
+    const i32 d12 = scale[0] - scale[1], d23 = scale[1] - scale[2], large = std::max(d12, d23);
+    return {d12 <= d23, axis_[klass].of(d12 + d23 + large), twist_[klass].of(std::min(d12, d23))};
+  }
+
+ private:
+  CellCount axis_[8], twist_[8];
+};
 
 // floor(sqrt(v)), 0 <= v <= 2^52: the root of r^2 - 1 is farther below r than a double is rounded
 inline i64 isqrt(i64 v) { return static_cast<i64>(std::sqrt(static_cast<double>(v))); }
@@ -267,10 +269,9 @@ inline i32 choose_twist(const Swing& s, const double* ref, i32 nt) {
 template <class Coder>
 void walk_rotation(Coder& c, const Side& side, const RotationSteps& steps, const i32* scale, const double* ideal,
                    i32* out) {
-  const Cells cells = rotation_cells(side, steps, scale);
+  const CellCounts counts(side, steps);
   for (u32 i = 0; i < side.n; ++i) {
-    const i32 nd = cells.axis[i], nt = cells.twist[i];
-    const bool disc = cells.disc[i];
+    const auto [disc, nd, nt] = counts.of(side.klass[i], scale + std::size_t(i) * 3);
     const RotationGuess g = rotation_guess(side, out, i, disc, nd);
     const u32 bucket = side.bucket_of(i);
     i32 want1 = 0, want2 = 0, want_t = 0;

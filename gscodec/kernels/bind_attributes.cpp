@@ -36,9 +36,17 @@ Similar* similar(const std::vector<std::tuple<Matrix<i32>, int, int>>& terms, u3
   return found.release();
 }
 
+// Reading, in versions for the processor.
+GSC_HOT void scale_from(Decoder& c, const Side& side, i32 floor, i32* rec) { walk_scale(c, side, floor, nullptr, rec); }
+GSC_HOT void rotation_from(Decoder& c, const Side& side, const RotationSteps& steps, const i32* scale, i32* q) {
+  walk_rotation(c, side, steps, scale, nullptr, q);
+}
+GSC_HOT void opacity_from(Decoder& c, const Side& side, i32* rec) { walk_opacity(c, side, nullptr, rec); }
+GSC_HOT void colour_from(Decoder& c, const Side& side, i32* rec) { walk_colour(c, side, nullptr, rec); }
+
 nb::tuple read_scale(const Source& source, const SideInfo& info, i32 floor) {
   source.need(6 * info.side.classes + 512);
-  return read_rows<i32>(source, info, 3, [&](Decoder& c, i32* rec) { walk_scale(c, info.side, floor, nullptr, rec); });
+  return read_rows<i32>(source, info, 3, [&](Decoder& c, i32* rec) { scale_from(c, info.side, floor, rec); });
 }
 nb::tuple write_scale(const SideInfo& info, i32 floor, Matrix<double> ideal, u32 lanes) {
   need_rows(info, ideal.shape(0), ideal.shape(1), 3);
@@ -60,7 +68,7 @@ nb::tuple read_rotation(const Source& source, const SideInfo& info, i64 a, i64 b
   source.need(672);
   check_scale(info, scale);
   const RotationSteps steps = rotation_steps(a, b, max_d, max_t);
-  return read_rows<i32>(source, info, 4, [&](Decoder& c, i32* q) { walk_rotation(c, info.side, steps, scale.data(), nullptr, q); });
+  return read_rows<i32>(source, info, 4, [&](Decoder& c, i32* q) { rotation_from(c, info.side, steps, scale.data(), q); });
 }
 nb::tuple write_rotation(const SideInfo& info, i64 a, i64 b, i64 max_d, i64 max_t, Matrix<i32> scale, Matrix<double> ideal, u32 lanes) {
   check_scale(info, scale);
@@ -71,7 +79,7 @@ nb::tuple write_rotation(const SideInfo& info, i64 a, i64 b, i64 max_d, i64 max_
 
 nb::tuple read_opacity(const Source& source, const SideInfo& info) {
   source.need(6 * info.side.classes);
-  return read_rows<i32>(source, info, 1, [&](Decoder& c, i32* rec) { walk_opacity(c, info.side, nullptr, rec); });
+  return read_rows<i32>(source, info, 1, [&](Decoder& c, i32* rec) { opacity_from(c, info.side, rec); });
 }
 nb::tuple write_opacity(const SideInfo& info, Vector<double> ideal, u32 lanes) {
   need_rows(info, ideal.shape(0), 1, 1);
@@ -80,7 +88,7 @@ nb::tuple write_opacity(const SideInfo& info, Vector<double> ideal, u32 lanes) {
 
 nb::tuple read_colour(const Source& source, const SideInfo& info) {
   source.need(54 * info.side.classes);
-  return read_rows<i32>(source, info, 3, [&](Decoder& c, i32* rec) { walk_colour(c, info.side, nullptr, rec); });
+  return read_rows<i32>(source, info, 3, [&](Decoder& c, i32* rec) { colour_from(c, info.side, rec); });
 }
 nb::tuple write_colour(const SideInfo& info, Matrix<double> ideal, u32 lanes) {
   need_rows(info, ideal.shape(0), ideal.shape(1), 3);

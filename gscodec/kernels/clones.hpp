@@ -9,3 +9,12 @@
 #define GSC_CLONES [[maybe_unused]]
 #define GSC_HOT [[maybe_unused]]
 #endif
+
+// Before a loop whose stores are to arrays of its own: compilers cannot always tell.
+#if defined(__GNUC__) && !defined(__clang__)
+#define GSC_NO_ALIAS _Pragma("GCC ivdep")
+#elif defined(__clang__)
+#define GSC_NO_ALIAS _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define GSC_NO_ALIAS
+#endif

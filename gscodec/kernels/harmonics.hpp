@@ -6,6 +6,7 @@ namespace gsc {
 
 constexpr i32 kHarmonicsMax = 65535;
 constexpr u32 kMaxComponents = 45;
+constexpr u32 kStride = 48;  // of value numbers from splat to splat
 
 struct HarmonicsLayout {
   u32 coefficients;  // 3, 8 or 15
@@ -15,30 +16,36 @@ struct HarmonicsLayout {
   u32 components() const { return 3 * coefficients; }
 };
 
-// The same sum as `predict`, for all components of rows that stand one after another.
-template <u32 Width>
-inline void predict_row(const u16* w, const i32* rec, u32 i, i32* out) {
-  i32 sum[Width];
-  for (u32 k = 0; k < Width; ++k) sum[k] = 2048;
-  for (u32 t = kWindow - std::min(kWindow, i); t < kWindow; ++t) {
-    const i32 weight = w[t];
-    if (weight == 0) continue;
-    const i32* row = rec + std::size_t(i + t - kWindow) * Width;
-    for (u32 k = 0; k < Width; ++k) sum[k] += weight * row[k];
-  }
-  for (u32 k = 0; k < Width; ++k) out[k] = sum[k] >> 12;
-}
-GSC_CLONES static void predict_45(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<45>(w, rec, i, out); }
-GSC_CLONES static void predict_24(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<24>(w, rec, i, out); }
-GSC_CLONES static void predict_9(const u16* w, const i32* rec, u32 i, i32* out) { predict_row<9>(w, rec, i, out); }
+// The components of the last 16 splats, in rows of whole vectors; splat i is in row i % 16, rows of none are zero.
+struct History {
+  static constexpr u32 kRow = 48;
+  i32 rows[kWindow][kRow] = {};
 
-inline void predict_harmonics(const Side& side, const i32* rec, u32 i, u32 width, i32* out) {
-  if (!side.similar) {
-    std::fill_n(out, width, 0);
-    return;
+  void push(u32 i, const i32* rec, u32 width) { std::copy_n(rec, width, rows[i % kWindow]); }
+};
+
+// The same sum as `predict` for every component of splat i; four splats at a time, to spare loads and stores.
+template <u32 Row>
+inline void predict_row(const u16* w, const History& history, u32 i, i32* out) {
+  for (u32 k = 0; k < Row; ++k) out[k] = 2048;
+  for (u32 t = 0; t < kWindow; t += 4) {
+    const i32 *a = history.rows[(i + t) % kWindow], *b = history.rows[(i + t + 1) % kWindow],
+              *c = history.rows[(i + t + 2) % kWindow], *d = history.rows[(i + t + 3) % kWindow];
+    const i32 wa = w[t], wb = w[t + 1], wc = w[t + 2], wd = w[t + 3];
+    GSC_NO_ALIAS
+    for (u32 k = 0; k < Row; ++k) out[k] += (wa * a[k] + wb * b[k]) + (wc * c[k] + wd * d[k]);
   }
-  const u16* w = side.similar->weights.get() + std::size_t(i) * kWindow;
-  (width == 45 ? predict_45 : width == 24 ? predict_24 : predict_9)(w, rec, i, out);
+  for (u32 k = 0; k < Row; ++k) out[k] >>= 12;
+}
+GSC_HOT static void predict_48(const u16* w, const History& h, u32 i, i32* out) { predict_row<48>(w, h, i, out); }
+GSC_HOT static void predict_24(const u16* w, const History& h, u32 i, i32* out) { predict_row<24>(w, h, i, out); }
+
+// `out` has room for a row of the history.
+inline void predict_harmonics(const Side& side, const History& history, u32 i, u32 width, i32* out) {
+  if (!side.similar)
+    std::fill_n(out, width, 0);
+  else
+    (width > 24 ? predict_48 : predict_24)(side.similar->weights.get() + std::size_t(i) * kWindow, history, i, out);
 }
 
 inline u32 group_context(const Side& side, const HarmonicsLayout& layout, u32 i, u32 previous) {
@@ -156,17 +163,18 @@ void walk_coefficients(Coder& c, const Side& side, const HarmonicsLayout& layout
                        const HarmonicsCosts& costs, i32* rec) {
   const u32 width = layout.components();
   const HarmonicsChoice choice(side, layout, costs);
-  i32 p[kMaxComponents], q[kMaxComponents];
+  History history;
+  i32 p[History::kRow], q[kMaxComponents];
   for (u32 i = 0; i < side.n; ++i) {
     const i32 m = side.step[side.klass[i]];
     i32* r = rec + std::size_t(i) * width;
-    predict_harmonics(side, rec, i, width, p);
+    predict_harmonics(side, history, i, width, p);
     if constexpr (Coder::encoding)
       groups[i] = static_cast<u8>(choice.choose(i, i ? groups[i - 1] : 0, ideal + std::size_t(i) * width, p, q));
     const u32 g = groups[i];
     const u32 coded = g ? 3 * layout.bounds[g] : 0;
     const u32 row = g ? ((g - 1) * side.classes + side.klass[i]) * layout.coefficients : 0;
-    for (u32 j = 0; j < coded; ++j) q[j] = c.integer(48 * i + j, row + j / 3, Coder::encoding ? q[j] : 0);
+    for (u32 j = 0; j < coded; ++j) q[j] = c.integer(kStride * i + j, row + j / 3, Coder::encoding ? q[j] : 0);
     if (c.failed()) return;
     u32 bad = 0;
     for (u32 j = 0; j < coded; ++j) {
@@ -179,6 +187,7 @@ void walk_coefficients(Coder& c, const Side& side, const HarmonicsLayout& layout
       r[j] = p[j];
     }
     if (bad) return c.fail(Status::range);
+    history.push(i, r, width);
   }
 }
 

@@ -55,30 +55,34 @@ struct Similar {
       : n(n_), weights(new u16[n * kWindow]), bucket(new u8[n]), nearest(new u8[n]) {}
 };
 
-struct Weights {  // TW of clause 5.7; the last entry stands for all beyond
+// TW of clause 5.7; the last entry stands for all beyond. 16 bits, too, so that no compiler makes a gather of its use:
+// many processors are slower with one.
+struct Weights {
   static constexpr i32 kLast = 104;
-  i32 of[kLast + 1];
+  u16 of[kLast + 1];
   constexpr Weights() : of{} { std::copy_n(kWeights, kLast, of); }
 };
 inline constexpr Weights kWeightOf;
+
+// Adds the distance in one attribute of kBlock splats, from `first` on, to the ones j before them.
+GSC_CLONES static void add_distances(const DistanceTerm& term, std::size_t first, u32 j, i32* sum) {
+  const i32 *x = term.component[0] + first, *y = term.component[1] + first, *z = term.component[2] + first;
+  const i32 *xj = x - j, *yj = y - j, *zj = z - j;
+  const i32 k = term.k, s = term.s;
+  GSC_NO_ALIAS
+  for (u32 b = 0; b < kBlock; ++b) {
+    const i32 ax = std::abs(x[b] - xj[b]), ay = std::abs(y[b] - yj[b]), az = std::abs(z[b] - zj[b]);
+    const i32 top = std::max(ax, std::max(ay, az));
+    const i32 length = top + ((ax + ay + az - top) >> 1);
+    sum[b] += std::min(kCap, (length * k) >> s);
+  }
+}
 
 // The distance codes of the splats first .. first + kBlock - 1 to the ones j before them.
 inline void distance_codes(const DistanceTerm* terms, u32 count, std::size_t first, u32 j, i32* codes) {
   i32 v[kBlock];
   for (u32 b = 0; b < kBlock; ++b) v[b] = 8;
-  for (u32 t = 0; t < count; ++t) {
-    const i32* x = terms[t].component[0] + first;
-    const i32* y = terms[t].component[1] + first;
-    const i32* z = terms[t].component[2] + first;
-    const i32 k = terms[t].k, s = terms[t].s;
-    const std::ptrdiff_t back = -static_cast<std::ptrdiff_t>(j);
-    for (u32 b = 0; b < kBlock; ++b) {
-      const i32 ax = std::abs(x[b] - x[b + back]), ay = std::abs(y[b] - y[b + back]), az = std::abs(z[b] - z[b + back]);
-      const i32 top = std::max(ax, std::max(ay, az));
-      const i32 length = top + ((ax + ay + az - top) >> 1);
-      v[b] += std::min(kCap, (length * k) >> s);
-    }
-  }
+  for (u32 t = 0; t < count; ++t) add_distances(terms[t], first, j, v);
   for (u32 b = 0; b < kBlock; ++b) {
     // a value under 2^24 is exact as a float: exponent and top three fraction bits are the code
     const float f = static_cast<float>(std::min(kCap, v[b]));
@@ -88,10 +92,10 @@ inline void distance_codes(const DistanceTerm* terms, u32 count, std::size_t fir
 
 GSC_HOT static void find_similar(const DistanceTerm* terms, u32 count, const PredictorSet& set, std::size_t n, Similar& out) {
   constexpr i32 kFar = 1 << 10;  // of what is not there: over every code, and without weight
-  i32 codes[kWindow][kBlock], smallest[kBlock], nearest[kBlock], bucket[kBlock], scale[kBlock];
-  i32 u[kWindow][kBlock] = {}, sum[kBlock];
-  u16 scaled[kWindow][kBlock];
+  i32 codes[kWindow][kBlock], smallest[kBlock], nearest[kBlock], bucket[kBlock];
+  u16 u[kBlock][kWindow];
   const i32 power = static_cast<i32>(set.power);
+  for (u32 j = 0; j < kWindow; ++j) std::fill_n(codes[j], kBlock, kFar);
   for (std::size_t first = 0; first < n; first += kBlock) {
     for (u32 j = 1; j <= set.window; ++j) {
       distance_codes(terms, count, first, j, codes[j - 1]);
@@ -108,20 +112,19 @@ GSC_HOT static void find_similar(const DistanceTerm* terms, u32 count, const Pre
     std::fill_n(bucket, kBlock, 0);
     for (u32 t = 0; t < 5; ++t)
       for (u32 b = 0; b < kBlock; ++b) bucket[b] += static_cast<i32>(set.thresholds[t]) <= smallest[b];
-    std::fill_n(sum, kBlock, 0);
-    for (u32 j = 0; j < set.window; ++j)
-      for (u32 b = 0; b < kBlock; ++b) {
-        u[j][b] = kWeightOf.of[std::min(power * (codes[j][b] - smallest[b]), Weights::kLast)];
-        sum[b] += u[j][b];
-      }
-    for (u32 b = 0; b < kBlock; ++b)
-      scale[b] = static_cast<i32>(static_cast<double>(set.shrink[bucket[b]] << 20) / static_cast<double>(sum[b]));
+    i32 steps[kWindow][kBlock];
     for (u32 j = 0; j < kWindow; ++j)
-      for (u32 b = 0; b < kBlock; ++b) scaled[j][b] = static_cast<u16>((u[j][b] * scale[b] + 32768) >> 16);
+      for (u32 b = 0; b < kBlock; ++b) steps[j][b] = std::min(power * (codes[j][b] - smallest[b]), Weights::kLast);
+    for (u32 b = 0; b < kBlock; ++b)
+      for (u32 j = 0; j < kWindow; ++j) u[b][kWindow - 1 - j] = kWeightOf.of[steps[j][b]];
     const u32 rows = static_cast<u32>(std::min<std::size_t>(kBlock, n - first));
     for (u32 b = 0; b < rows; ++b) {
+      i32 sum = 0;
+      for (u32 t = 0; t < kWindow; ++t) sum += u[b][t];
+      const double shrink = static_cast<double>(set.shrink[bucket[b]] << 20);
+      const i32 scale = static_cast<i32>(shrink / static_cast<double>(sum));
       u16* w = out.weights.get() + (first + b) * kWindow;
-      for (u32 j = 0; j < kWindow; ++j) w[kWindow - 1 - j] = scaled[j][b];
+      for (u32 t = 0; t < kWindow; ++t) w[t] = static_cast<u16>((u[b][t] * scale + 32768) >> 16);
       out.bucket[first + b] = static_cast<u8>(bucket[b]);
       out.nearest[first + b] = static_cast<u8>(nearest[b]);
     }

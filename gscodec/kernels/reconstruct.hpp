@@ -93,55 +93,72 @@ struct HarmonicsBasis {
   double unit;      // value = integer * unit
 };
 
-// (6.7) The binary32 coefficients of `n` splats, [coefficient][channel].
-template <u32 K>
+// (6.7) The binary32 coefficients of `n` splats, [coefficient][channel]. Blocks of splats side by side make every loop
+// one over consecutive integers; the products of `Terms` coefficients are added at a time, to spare loads and stores.
+template <u32 K, u32 Terms>
 inline void harmonics_rows(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
-  constexpr u32 kRow = (K + 7) / 8 * 8;  // whole vectors; what is behind K stays zero
-  i32 s[K][kRow] = {};
+  static_assert(K % Terms == 0);
+  constexpr u32 kSide = 32;
+  i32 s[K][K] = {};
   u8 place[3 * K];  // of component j in y
   for (u32 j = 0; j < 3 * K; ++j) {
     const u32 at = b.perm ? b.perm[j] : j;
-    place[j] = static_cast<u8>(at % 3 * kRow + at / 3);
+    place[j] = static_cast<u8>(at % 3 * K + at / 3);
   }
   if (b.s)
     for (u32 k = 0; k < K; ++k)
       for (u32 o = 0; o < K; ++o) s[k][o] = b.s[k * K + o];
   double c[9];
   for (int k = 0; k < 9; ++k) c[k] = b.c[k];
-  i32 y[3 * kRow] = {}, z[3][kRow];
-  float value[3][kRow];
-  for (std::size_t i = 0; i < n; ++i) {
-    const i32* r = rec + std::size_t(source[i]) * 3 * K;
-    for (u32 j = 0; j < 3 * K; ++j) y[place[j]] = r[j];
+  i32 y[3 * K][kSide] = {}, z[3 * K][kSide];
+  float value[3][kSide];
+  for (std::size_t first = 0; first < n; first += kSide) {
+    const u32 rows = static_cast<u32>(std::min<std::size_t>(kSide, n - first));
+    const i32* row[kSide];
+    for (u32 i = 0; i < kSide; ++i) row[i] = rec + std::size_t(source[first + std::min(i, rows - 1)]) * 3 * K;
+    for (u32 j = 0; j < 3 * K; ++j)
+      for (u32 i = 0; i < kSide; ++i) y[place[j]][i] = row[i][j];
     if (b.s) {
-      for (u32 ch = 0; ch < 3; ++ch) {
-        i32 sum[kRow];
-        for (u32 o = 0; o < kRow; ++o) sum[o] = 4096;
-        for (u32 k = 0; k < K; ++k) {
-          const i32 yk = y[ch * kRow + k];
-          for (u32 o = 0; o < kRow; ++o) sum[o] += yk * s[k][o];
+      for (u32 ch = 0; ch < 3; ++ch)
+        for (u32 o = 0; o < K; ++o) {
+          i32 sum[kSide];
+          for (u32 i = 0; i < kSide; ++i) sum[i] = 4096;
+          for (u32 k = 0; k < K; k += Terms) {
+            const i32(*yk)[kSide] = y + ch * K + k;
+            for (u32 i = 0; i < kSide; ++i) {
+              i32 terms = 0;
+              for (u32 t = 0; t < Terms; ++t) terms += yk[t][i] * s[k + t][o];
+              sum[i] += terms;
+            }
+          }
+          for (u32 i = 0; i < kSide; ++i) z[ch * K + o][i] = sum[i] >> 13;
         }
-        for (u32 o = 0; o < kRow; ++o) z[ch][o] = sum[o] >> 13;
-      }
     } else {
       std::memcpy(z, y, sizeof y);
     }
-    for (u32 ch = 0; ch < 3; ++ch)
-      for (u32 o = 0; o < kRow; ++o)  // sums of integers under 2^53: exact
-        value[ch][o] = round_once(c[3 * ch] * z[0][o] + c[3 * ch + 1] * z[1][o] + c[3 * ch + 2] * z[2][o], b.unit);
-    float* to = out + i * 3 * K;
-    for (u32 o = 0; o < K; ++o)
-      for (u32 ch = 0; ch < 3; ++ch) to[o * 3 + ch] = value[ch][o];
+    for (u32 o = 0; o < K; ++o) {
+      for (u32 ch = 0; ch < 3; ++ch)
+        for (u32 i = 0; i < kSide; ++i) {  // sums of integers under 2^53: exact
+          const double sum = c[3 * ch] * z[o][i] + c[3 * ch + 1] * z[K + o][i] + c[3 * ch + 2] * z[2 * K + o][i];
+          value[ch][i] = static_cast<float>((sum + 0.0) * b.unit);
+        }
+      if (b.unit > 0x1p80)  // else |sum| < 2^41 cannot leave the range
+        for (u32 ch = 0; ch < 3; ++ch)
+          for (u32 i = 0; i < kSide; ++i) value[ch][i] = std::clamp(value[ch][i], -FLT_MAX, FLT_MAX);
+      float* to = out + (first * K + o) * 3;
+      for (u32 i = 0; i < rows; ++i)
+        for (u32 ch = 0; ch < 3; ++ch) to[i * 3 * K + ch] = value[ch][i];
+    }
   }
 }
 GSC_HOT static void harmonics_rows_15(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
-  harmonics_rows<15>(b, rec, source, n, out);
+  harmonics_rows<15, 5>(b, rec, source, n, out);
 }
 GSC_HOT static void harmonics_rows_8(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
-  harmonics_rows<8>(b, rec, source, n, out);
+  harmonics_rows<8, 4>(b, rec, source, n, out);
 }
 GSC_HOT static void harmonics_rows_3(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
-  harmonics_rows<3>(b, rec, source, n, out);
+  harmonics_rows<3, 3>(b, rec, source, n, out);
 }
 
 }  // namespace gsc

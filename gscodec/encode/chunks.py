@@ -157,8 +157,9 @@ def chunk_bounds(decoded: Splats) -> ChunkBounds:
     limit = float(np.finfo(np.float32).max)
     outer_low = np.clip((decoded.positions - reach).min(0), -limit, limit)
     outer_high = np.clip((decoded.positions + reach).max(0), -limit, limit)
-    down = np.nextafter(outer_low.astype(np.float32), np.float32(-np.inf))
-    up = np.nextafter(outer_high.astype(np.float32), np.float32(np.inf))
+    with np.errstate(over="ignore"):  # one step above the largest finite value is infinite, and clipped below
+        down = np.nextafter(outer_low.astype(np.float32), np.float32(-np.inf))
+        up = np.nextafter(outer_high.astype(np.float32), np.float32(np.inf))
     down, up = np.clip(down, -limit, limit), np.clip(up, -limit, limit)
 
     def six(

@@ -69,6 +69,7 @@ PRESETS = {
     "tiny": scaled(2.6),
 }
 
+COARSEST = 512  # half cells across the scene, at least
 CODE_EPSILON = 8  # the distance of clause 5.7 that stands for "the same"
 UNIT = 256  # ... and the one that stands for "one unit apart"
 
@@ -118,6 +119,9 @@ def make_plan(
     octaves = (np.minimum(classes, steps.position_cap) >> 1).mean()
     typical = float(np.exp(np.clip(logs.mean(), -60, 60)))
     half = steps.position * typical / 2**octaves / 2
+    low, high = np.quantile(splats.positions.astype(np.float64), (0.05, 0.95), axis=0)
+    if (span := float((high - low).max())) > 0:
+        half = min(half, span / COARSEST)  # splats larger than the scene must not make cells of its size
     exponent = int(np.clip(np.floor(np.log2(half)) - 7, -200, 119))
     mantissa = int(np.clip(round(half / 2.0**exponent), 1, 65535))
 

@@ -110,7 +110,7 @@ def _faults(data: bytes) -> dict[str, tuple[bytes, int, str]]:
         "other": (b"hello, world", 5, "container.signature"),
         "ply": (b"ply\nformat", 3, "io.format"),
         "trailing": (data + b"x", 5, "container.trailing"),
-        "lanes": (patched(data, chunk + 16 + 43 + 12, b"\x09"), 5, "chunk.range"),
+        "lanes": (patched(data, chunk + 16 + 43 + 4, b"\x09"), 5, "chunk.range"),
         "flipped bit": (data[:500] + bytes([data[500] ^ 1]) + data[501:], 6, "container.crc"),
         "version": (patched(data, 8, b"\x63"), 7, "container.version"),
         "too many": (patched(data, scene + 16, struct.pack("<Q", 1 << 60)), 8, "limit.splats"),

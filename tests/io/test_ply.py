@@ -139,7 +139,7 @@ def read_pipe(data: bytes, **options: int) -> PlyScene:
     out, into = os.pipe()
 
     def feed() -> None:
-        with open(into, "wb") as sink, contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), open(into, "wb") as sink:
             sink.write(data)
 
     feeder = threading.Thread(target=feed)

@@ -100,34 +100,34 @@ inline void harmonics_rows(const HarmonicsBasis& b, const i32* rec, const u32* s
   static_assert(K % Terms == 0);
   constexpr u32 kSide = 32;
   i32 s[K][K] = {};
-  u8 place[3 * K];  // of component j in y
+  u16 place[3 * K];  // where the component j of the block's first splat is in y
   for (u32 j = 0; j < 3 * K; ++j) {
     const u32 at = b.perm ? b.perm[j] : j;
-    place[j] = static_cast<u8>(at % 3 * K + at / 3);
+    place[j] = static_cast<u16>((at % 3 * K + at / 3) * kSide);
   }
   if (b.s)
     for (u32 k = 0; k < K; ++k)
       for (u32 o = 0; o < K; ++o) s[k][o] = b.s[k * K + o];
   double c[9];
   for (int k = 0; k < 9; ++k) c[k] = b.c[k];
-  i32 y[3 * K][kSide] = {}, z[3 * K][kSide];
+  i32 y[3 * K * kSide] = {}, z[3 * K][kSide];
   float value[3][kSide];
   for (std::size_t first = 0; first < n; first += kSide) {
     const u32 rows = static_cast<u32>(std::min<std::size_t>(kSide, n - first));
-    const i32* row[kSide];
-    for (u32 i = 0; i < kSide; ++i) row[i] = rec + std::size_t(source[first + std::min(i, rows - 1)]) * 3 * K;
-    for (u32 j = 0; j < 3 * K; ++j)
-      for (u32 i = 0; i < kSide; ++i) y[place[j]][i] = row[i][j];
+    for (u32 i = 0; i < rows; ++i) {
+      const i32* r = rec + std::size_t(source[first + i]) * 3 * K;
+      for (u32 j = 0; j < 3 * K; ++j) y[place[j] + i] = r[j];
+    }
     if (b.s) {
       for (u32 ch = 0; ch < 3; ++ch)
         for (u32 o = 0; o < K; ++o) {
           i32 sum[kSide];
           for (u32 i = 0; i < kSide; ++i) sum[i] = 4096;
           for (u32 k = 0; k < K; k += Terms) {
-            const i32(*yk)[kSide] = y + ch * K + k;
+            const i32* yk = y + (ch * K + k) * kSide;
             for (u32 i = 0; i < kSide; ++i) {
               i32 terms = 0;
-              for (u32 t = 0; t < Terms; ++t) terms += yk[t][i] * s[k + t][o];
+              for (u32 t = 0; t < Terms; ++t) terms += yk[t * kSide + i] * s[k + t][o];
               sum[i] += terms;
             }
           }

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from gscodec._generated import extra_types
 from gscodec.container import ExtraAttribute
 from gscodec.entropy.fields import FieldReader, FieldWriter
-from gscodec.entropy.scalar import ScalarReader, ScalarWriter
-from gscodec.entropy.tables import TableSet, read_map, read_tables, write_map, write_table
+from gscodec.entropy.scalar import ScalarWriter
+from gscodec.entropy.tables import TableSet, read_tables, write_map, write_table
 
 SCALE, ROTATION, OPACITY, COLOUR, HARMONICS = range(5)
 COEFFICIENTS = (0, 3, 8, 15)  # above degree 0, by SH degree
@@ -199,11 +199,8 @@ def read_parameters(
     length = fields.integer("u32")
     if len(payload) - fields.position != 4 * length:
         raise fields.wrong_length()
-    words = np.frombuffer(payload, "<u4", length, fields.position).tolist()
-    lane = ScalarReader(words, section="PARM", offset=fields.place)
-    tables = read_tables(lane, count)
-    maps = {name: read_map(lane, size, count) for name, size in context_counts(coding, extras).items()}
-    lane.end()
+    words = np.frombuffer(payload, np.uint8, 4 * length, fields.position)
+    tables, maps = read_tables(words, count, context_counts(coding, extras), offset=fields.place)
     return Parameters(coding=coding, tables=tables, maps=maps)
 
 

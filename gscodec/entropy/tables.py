@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscodec import kernels
 from gscodec._generated import mag, rank
-from gscodec.entropy.scalar import Frequencies, ScalarReader, ScalarWriter
+from gscodec.entropy.scalar import Frequencies, ScalarWriter
+from gscodec.errors import Malformed
 
 MAGNITUDE_CHANGES = Frequencies(mag.VALUE)
 RANKS = Frequencies(rank.VALUE)
@@ -39,38 +41,39 @@ class TableSet:
         return kernels.Tables(self.frequencies, self.resolutions)
 
 
-def read_tables(lane: ScalarReader, count: int) -> TableSet:
-    """(3.8) `count` tables."""
-    frequencies = np.zeros((count, MAX_SYMBOLS), np.uint32)
-    resolutions = np.zeros(count, np.uint8)
-    for table in range(count):
-        resolutions[table] = resolution = 10 + lane.uniform(3)
-        row = _read_table(lane, resolution)
-        frequencies[table, : len(row)] = row
-    return TableSet(frequencies=frequencies, resolutions=resolutions)
+_STATUS = {
+    1: ("entropy.first_word", "3.2", "the first word of a lane is zero"),
+    2: ("entropy.end", "3.7", "words or state are left over"),
+    8: ("parm.table", "3.8", "a frequency table that does not add up"),
+    9: ("parm.map", "3.9", "a context map that names no table"),
+}
 
 
-def _read_table(lane: ScalarReader, resolution: int) -> list[int]:
-    magnitudes = []
-    magnitude = 0
-    for _ in range(lane.uniform(MAX_SYMBOLS) + 1):
-        change = lane.symbol(MAGNITUDE_CHANGES)
-        magnitude += -(change >> 1) - 1 if change & 1 else change >> 1
-        if not 0 <= magnitude <= resolution + 1:
-            raise lane.malformed("parm.table", f"magnitude {magnitude}", "3.8")
-        magnitudes.append(magnitude)
-    if magnitude == 0:
-        raise lane.malformed("parm.table", "the last symbol is unused", "3.8")
-    derived = magnitudes.index(max(magnitudes))
-    row = [0] * len(magnitudes)
-    for symbol, magnitude in enumerate(magnitudes):
-        if magnitude and symbol != derived:
-            bits = min(magnitude - 1, 3)
-            row[symbol] = 1 << (magnitude - 1) | lane.bits(bits) << (magnitude - 1 - bits)
-    row[derived] = (1 << resolution) - sum(row)
-    if row[derived] < 1:
-        raise lane.malformed("parm.table", "the frequencies exceed their sum", "3.8")
-    return row
+@cache
+def _built_in() -> kernels.Tables:
+    """Magnitude changes and ranks, in the order of the kernel's contexts."""
+    frequencies = np.zeros((2, MAX_SYMBOLS), np.uint32)
+    for row, table in zip(frequencies, (MAGNITUDE_CHANGES, RANKS), strict=True):
+        row[: len(table.frequencies)] = table.frequencies
+    return kernels.Tables(frequencies, np.full(2, 12, np.uint8))
+
+
+def read_tables(
+    words: NDArray[np.uint8], count: int, sizes: Mapping[str, int], *, offset: int
+) -> tuple[TableSet, dict[str, NDArray[np.uint8]]]:
+    """(3.8, 3.9) `count` tables, then the table of every context of each map; `sizes` says how many it has.
+
+    `words` is the lane as bytes, which stand at `offset` in the file. Raises `Malformed`.
+    """
+    lengths = np.array([len(words) // 4], np.uint32)
+    source = kernels.Source(_built_in(), np.arange(2, dtype=np.uint8), words, lengths)
+    status, frequencies, resolutions, maps = kernels.read_tables(source, count, list(sizes.values()))
+    if status:
+        code, clause, message = _STATUS[status]
+        raise Malformed(code, message, clause=clause, section="PARM", offset=offset)
+    ends = list(accumulate(sizes.values()))
+    found = {name: maps[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
+    return TableSet(frequencies=frequencies, resolutions=resolutions), found
 
 
 def write_table(lane: ScalarWriter, row: Sequence[int], resolution: int) -> None:
@@ -125,23 +128,6 @@ def normalise(counts: NDArray[np.int64], resolution: int) -> NDArray[np.uint32]:
     row = np.zeros(MAX_SYMBOLS, np.uint32)
     row[used] = frequency
     return row
-
-
-def read_map(lane: ScalarReader, contexts: int, tables: int) -> NDArray[np.uint8]:
-    """(3.9) The table of every context."""
-    if lane.uniform(2) == 0:
-        return np.full(contexts, lane.uniform(tables), np.uint8)
-    recent = list(range(tables))
-    chosen = []
-    for _ in range(contexts):
-        place = lane.symbol(RANKS)
-        if place == RANK_ESCAPE:
-            place = lane.uniform(tables)
-        if place >= tables:
-            raise lane.malformed("parm.map", f"rank {place} of {tables} tables", "3.9")
-        recent.insert(0, recent.pop(place))
-        chosen.append(recent[0])
-    return np.array(chosen, np.uint8)
 
 
 def write_map(lane: ScalarWriter, chosen: Sequence[int], tables: int) -> None:

@@ -1,5 +1,6 @@
 // Bindings of the entropy coder alone.
 #include "bindings.hpp"
+#include "parameters.hpp"
 
 namespace gsc {
 namespace {
@@ -110,6 +111,28 @@ nb::tuple decode_symbols(const Source& source, std::size_t n, std::optional<Vect
   return nb::make_tuple(static_cast<int>(status), owned(std::move(out), {n}));
 }
 
+// All tables, then all context maps, one after another, of `sizes` contexts.
+nb::tuple read_tables(const Source& source, u32 count, const std::vector<u32>& sizes) {
+  source.need(kBuiltIn);
+  require(source.words.lanes == 1 && count >= 1 && count <= kSymbols, "tables: bad count");
+  std::size_t contexts = 0;
+  for (const u32 size : sizes) require((contexts += size) <= 1 << 20, "tables: too many contexts");
+  std::unique_ptr<u32[]> frequencies(new u32[count * kSymbols]());
+  std::unique_ptr<u8[]> resolutions(new u8[count]()), maps(new u8[contexts]());
+  Decoder c = source.open();
+  for (u32 t = 0; t < count && !c.failed(); ++t)
+    resolutions[t] = static_cast<u8>(read_table(c, frequencies.get() + t * kSymbols));
+  u8* map = maps.get();
+  for (const u32 size : sizes) {
+    if (c.failed()) break;
+    read_map(c, count, map, size);
+    map += size;
+  }
+  const Status status = c.finish();
+  return nb::make_tuple(static_cast<int>(status), owned(std::move(frequencies), {count, kSymbols}),
+                        owned(std::move(resolutions), {count}), owned(std::move(maps), {contexts}));
+}
+
 }  // namespace
 
 void bind_streams(nb::module_& m) {
@@ -122,6 +145,7 @@ void bind_streams(nb::module_& m) {
       .def("__len__", [](const Ops& o) { return o.ops.size(); });
   m.def("make_ops", &make_ops, nb::rv_policy::take_ownership);
   m.def("run_ops", &run_ops);
+  m.def("read_tables", &read_tables);
   m.def("decode_symbols", &decode_symbols, nb::arg("source"), nb::arg("count"), nb::arg("contexts").none() = nb::none());
 }
 

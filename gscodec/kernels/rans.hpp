@@ -21,7 +21,18 @@ using i32 = std::int32_t;
 using i64 = std::int64_t;
 
 // What a kernel reports; Python turns it into the typed error of the same meaning.
-enum class Status : int { ok = 0, first_word = 1, end = 2, token = 3, symbol = 4, klass = 5, range = 6, rotation = 7 };
+enum class Status : int {
+  ok = 0,
+  first_word = 1,
+  end = 2,
+  token = 3,
+  symbol = 4,
+  klass = 5,
+  range = 6,
+  rotation = 7,
+  table = 8,
+  map = 9,
+};
 
 constexpr u32 kPrecision = 24;
 constexpr u32 kMask = (1u << kPrecision) - 1;

@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         columns(scene)
         splats, lines = [], []
         for number, chunk in enumerate(decode_chunks(container)):
-            lines += [json.dumps(line) for line in trace(number, chunk)]
+            if options.trace:
+                lines += [json.dumps(line) for line in trace(number, chunk)]
             splats += [splat_from_integers(chunk, i, scene.extras) for i in range(chunk.header.count)]
     except GscError as error:
         print(error, file=sys.stderr)

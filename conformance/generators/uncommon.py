@@ -1,0 +1,185 @@
+"""Uncommon files: valid, but nothing that an encoder would write. From integers only. Standard library only.
+
+Most come from streams.py: `SEEDS` are those that coverage.py chose, so that together they do all that 200
+seeds do. The others are crafted for one rule each.
+"""
+
+# ruff: noqa: E501 (what a vector proves is one line of text)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import streams
+from craft import PLAIN, Recipe, file_from_recipe
+from hello import RECIPE
+from rans import zigzag
+
+from gscodec._generated import extra_types
+from gscodec.reference.container import ExtraAttribute
+from gscodec.reference.parameters import Opacity, Rotation, Scale
+
+SEEDS = (3, 5, 10, 21, 49, 97, 100, 105, 119, 134, 164, 174, 180, 185, 194)
+MOST = 40  # splats a chunk
+REGRESS = {
+    76: "Once decoded to other PLY bytes by the two decoders: extra attributes of several components and doubles.",
+    77: "Once decoded to other PLY bytes by the two decoders: an extra attribute of signed 16-bit integers.",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A valid file made from integers, and what it proves."""
+
+    name: str
+    proves: str
+    data: bytes
+
+
+def from_seeds() -> Iterator[Made]:
+    for seed in SEEDS:
+        file = streams.file_from_seed(seed, MOST)
+        chunks = sum(len(group.chunks) for group in file.groups)
+        extras = ", ".join(f"{e.components} x {extra_types.NAMES[e.type]}" for e in file.extras)
+        yield Made(
+            f"random_{seed:03}",
+            f"Values, parameters, tables and context maps drawn at random (seed {seed}): SH degree {file.sh_degree}, "
+            f"{chunks} chunks, {len(file.groups)} parameter sets{', extra attributes ' + extras if extras else ''}. "
+            "Values reach their bounds, predictions leave the usual range, lanes differ from stream to stream.",
+            file.data,
+        )
+
+
+def positions_at(exponent: int, origin: tuple[int, int, int], mantissa: int = 1) -> bytes:
+    parameters = replace(PLAIN, position_mantissa=mantissa)
+    script = {**RECIPE.script, "rotation": []}
+    return file_from_recipe(
+        replace(RECIPE, exponent=exponent, origin=origin, parameters=parameters, script=script)
+    )
+
+
+def crafted() -> Iterator[Made]:
+    """One rule each."""
+    yield Made(
+        "rounding_ties",
+        "Positions of 2^24 + 1, + 3, + 5, + 7: exactly between two binary32 numbers, rounded to even.",
+        positions_at(0, (1 << 23, 1 << 23, -(1 << 23))),
+    )
+    yield Made(
+        "rounding_once",
+        "Positions of 53 bits just beside such a tie: rounding to binary64 and cutting first would give the other one.",
+        positions_at(-30, ((1 << 35) - 1, -(1 << 35), (1 << 35) - 256), 65_535),
+    )
+    yield Made(
+        "rounding_saturates",
+        "Positions of about 2^172: the largest finite number, never infinity.",
+        positions_at(120, (1 << 35, -(1 << 35), 0), 65_535),
+    )
+    yield Made(
+        "rounding_denormal",
+        "Positions of 1 to 7 times 2^-150: denormal numbers, and ties between them; the smallest becomes 0.",
+        positions_at(-150, (0, -2, 0)),
+    )
+    yield Made(
+        "rounding_minus_zero",
+        "Negative positions too small for binary32 become -0, whose sign is in the PLY.",
+        positions_at(-200, (-2, 0, -1)),
+    )
+    yield Made(
+        "crowd",
+        "65,536 splats in one cell, the most that a chunk holds, in under 500 bytes: counts of 17 bits, and a decoder "
+        "that takes memory by the length of the file runs out of it.",
+        file_from_recipe(Recipe(count=65_536, depth=0)),
+    )
+    yield Made(
+        "depth_20",
+        "Points alone in cells of the highest level: 19 bits for each axis, and the largest cell numbers.",
+        file_from_recipe(
+            replace(
+                RECIPE,
+                depth=20,
+                exponent=-20,
+                script={
+                    **RECIPE.script,
+                    "position": [1, 1, 1, 1, 1, 0, *[(1 << 19) - 1] * 3, *[0] * 3, 1, 2, 4],
+                },
+            )
+        ),
+    )
+    yield Made(
+        "raw_bits",
+        "Changes of an attribute of 32 bits over the whole range: tokens up to 127, raw bits that take two steps.",
+        file_from_recipe(
+            replace(
+                RECIPE,
+                extras=[ExtraAttribute(64, extra_types.U32, 2, 0, "id")],
+                script={
+                    **RECIPE.script,
+                    "extra 0": [-(1 << 31), (1 << 31) - 1, 1 << 30, -1, 1 << 28, -(1 << 25)],
+                },
+            )
+        ),
+    )
+    yield Made(
+        "rotation_cells",
+        "2,048 cells, escapes to the first and last of them, and a twist that wraps.",
+        file_from_recipe(
+            replace(
+                RECIPE,
+                parameters=replace(PLAIN, rotation=Rotation(1 << 28, 1 << 28, 2048, 2048)),
+                script={
+                    **RECIPE.script,
+                    "scale": [9, 4, 3, 9, 1, 7, 9, 3, 3],
+                    "rotation": [
+                        255,
+                        0,
+                        255,
+                        2047,
+                        255,
+                        2047,
+                        255,
+                        2047,
+                        255,
+                        0,
+                        zigzag(-3),
+                        zigzag(-127),
+                        zigzag(126),
+                        255,
+                        0,
+                    ],
+                },
+            )
+        ),
+    )
+    yield Made(
+        "scale_opacity_ends",
+        "Scale and opacity at their bounds: tables are used at both ends, opacities are clamped.",
+        file_from_recipe(
+            replace(
+                RECIPE,
+                parameters=replace(
+                    PLAIN,
+                    scale=Scale(1 << 28, -(1 << 31), 0, 1, (1 << 31) - 1),
+                    opacity=Opacity(1 << 28, (1 << 31) - 1),
+                ),
+                script={
+                    "position": RECIPE.script["position"],
+                    "scale": [4095, 0, 8190, -4095, 0, 0, 1, 0, 4096],
+                    "opacity": [4095, -4095, -480],
+                },
+            )
+        ),
+    )
+
+
+def uncommon() -> Iterator[Made]:
+    """All of them."""
+    yield from from_seeds()
+    yield from crafted()
+
+
+def regress() -> Iterator[Made]:
+    """What went wrong once."""
+    for seed, text in REGRESS.items():
+        yield Made(f"random_{seed:03}", text, streams.file_from_seed(seed).data)

@@ -196,7 +196,7 @@ def decode(
     reader.feed(data)
     reader.close()
     scene: SceneHeader | None = None
-    events = []
+    events: list[ParametersEvent | Chunk] = []
     for event in reader.events():  # the whole container is checked before memory is taken
         if isinstance(event, SceneHeader):
             scene = event
@@ -204,13 +204,21 @@ def decode(
             events.append(event)
     if scene is None:
         raise RuntimeError("the container gave no scene header")
-    chunks = [event for event in events if isinstance(event, Chunk)]
     degree = scene.sh_degree if sh_degree is None else min(scene.sh_degree, sh_degree)
-    sets = {
-        event.id: read_parameters(event.payload, event.offset, sh_degree=scene.sh_degree, extras=scene.extras)
-        for event in events
-        if isinstance(event, ParametersEvent)
-    }
+    chunks: list[Chunk] = []
+    sets: dict[int, Parameters] = {}
+    fault: StreamError | None = None
+    for event in events:
+        if isinstance(event, Chunk):
+            chunks.append(event)
+            continue
+        try:
+            sets[event.id] = read_parameters(
+                event.payload, event.offset, sh_degree=scene.sh_degree, extras=scene.extras
+            )
+        except StreamError as error:
+            fault = error  # a fault in the chunks before it comes first (5.15)
+            break
     out = empty_splats(scene, sum(chunk.header.splat_count for chunk in chunks), degree)
 
     def work(chunk: Chunk) -> None:
@@ -222,4 +230,6 @@ def decode(
     with _pool(threads) as pool:
         for _ in pool.map(work, chunks):
             pass
+    if fault is not None:
+        raise fault
     return out

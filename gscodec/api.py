@@ -22,6 +22,7 @@ def encode(
     *,
     quality: str = ...,
     steps: Mapping[str, Any] | None = ...,
+    importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
     threads: int = ...,
     return_order: Literal[False] = ...,
@@ -32,6 +33,7 @@ def encode(
     *,
     quality: str = ...,
     steps: Mapping[str, Any] | None = ...,
+    importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
     threads: int = ...,
     return_order: Literal[True],
@@ -41,6 +43,7 @@ def encode(
     *,
     quality: str = "default",
     steps: Mapping[str, Any] | None = None,
+    importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
     threads: int = 0,
     return_order: bool = False,
@@ -49,6 +52,8 @@ def encode(
 
     quality       near-lossless, high, default, small or tiny
     steps         overrides single steps, by name: see `gscodec.encode.steps.Steps`
+    importance    (N,) numbers >= 0: how much each splat matters: its steps grow as it falls. Without it, opacity
+                  and size decide
     nonfinite     what to do with splats that have NaN or infinite values: drop or error
     threads       0: one per processor; never changes the result
     return_order  also return (M,) the number in the input of each decoded splat
@@ -58,7 +63,9 @@ def encode(
     """
     from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
 
-    result = encode_splats(splats, quality=quality, steps=steps, nonfinite=nonfinite, threads=threads)
+    result = encode_splats(
+        splats, quality=quality, steps=steps, importance=importance, nonfinite=nonfinite, threads=threads
+    )
     return (result.data, result.order) if return_order else result.data
 
 

@@ -81,15 +81,23 @@ def encode_splats(
     *,
     quality: str = "default",
     steps: Mapping[str, object] | None = None,
+    importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Encoded:
-    """A complete file-mode .gsc of `splats`. Raises `EncodeError`, `UsageError`."""
+    """A complete file-mode .gsc of `splats`; `importance` (N,) as in `gscodec.encode`.
+
+    Raises `EncodeError`, `UsageError`.
+    """
     tell = progress or (lambda stage, share: None)
     chosen = choose_steps(quality, steps)
     if nonfinite not in ("drop", "error"):
         raise UsageError("usage.nonfinite", f"nonfinite {nonfinite!r}: expected drop or error")
+    weight = None if importance is None else np.asarray(importance, np.float64)
+    if weight is not None:
+        if weight.shape != (len(splats),) or not (np.isfinite(weight) & (weight >= 0)).all():
+            raise UsageError("usage.importance", "importance: expected one finite number >= 0 per splat")
     tell("checking", 0.0)
     kept: Index | None = None
     finite = finite_rows(splats)
@@ -99,6 +107,7 @@ def encode_splats(
             raise EncodeError("encode.nonfinite", f"{dropped} splats have values that are not finite")
         kept = np.flatnonzero(finite)
         splats = splats.take(kept)
+        weight = None if weight is None else weight[kept]
     scene = _scene_header(splats)
     report: dict[str, object] = {
         "splats": len(splats),
@@ -109,14 +118,15 @@ def encode_splats(
         data = write_file_mode(scene, [], [], [])
         return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
 
-    importance = importance_of(
-        splats,
-        opacity_power=chosen.opacity_power,
-        size_power=chosen.size_power,
-        distance_power=chosen.distance_power,
-    )
-    classes = classes_of(importance, chosen.classes, chosen.spread)
-    plan = make_plan(splats, classes, importance, chosen)
+    if weight is None:
+        weight = importance_of(
+            splats,
+            opacity_power=chosen.opacity_power,
+            size_power=chosen.size_power,
+            distance_power=chosen.distance_power,
+        )
+    classes = classes_of(weight, chosen.classes, chosen.spread)
+    plan = make_plan(splats, classes, weight, chosen)
     cells = split_cells(splats.positions, 2 * plan.half_cell)
     recorder = ChunkRecorder(splats, scene, plan, classes)
     pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)

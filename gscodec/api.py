@@ -52,8 +52,7 @@ def encode(
 
     quality       near-lossless, high, default, small or tiny
     steps         overrides single steps, by name: see `gscodec.encode.steps.Steps`
-    importance    (N,) numbers >= 0: how much each splat matters: its steps grow as it falls. Without it, opacity
-                  and size decide
+    importance    (N,) numbers >= 0: how much each splat matters; without it, opacity and size decide
     nonfinite     what to do with splats that have NaN or infinite values: drop or error
     threads       0: one per processor; never changes the result
     return_order  also return (M,) the number in the input of each decoded splat

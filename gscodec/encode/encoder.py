@@ -95,9 +95,10 @@ def encode_splats(
     if nonfinite not in ("drop", "error"):
         raise UsageError("usage.nonfinite", f"nonfinite {nonfinite!r}: expected drop or error")
     weight = None if importance is None else np.asarray(importance, np.float64)
-    if weight is not None:
-        if weight.shape != (len(splats),) or not (np.isfinite(weight) & (weight >= 0)).all():
-            raise UsageError("usage.importance", "importance: expected one finite number >= 0 per splat")
+    if weight is not None and not (
+        weight.shape == (len(splats),) and np.isfinite(weight).all() and (weight >= 0).all()
+    ):
+        raise UsageError("usage.importance", "importance: expected one finite number >= 0 per splat")
     tell("checking", 0.0)
     kept: Index | None = None
     finite = finite_rows(splats)

@@ -179,7 +179,7 @@ def read_chunk(
                 f"attribute {attribute.name!r}",
                 clause="5.13",
                 section="CHNK",
-                offset=offset,
+                offset=offset + 4,
             )
     streams = _read_streams(fields, stream_names(coding, extra, repeats=chunk.repeats))
 

@@ -68,7 +68,8 @@ def record(
 def lattice(rest: NDArray[np.float32], p: HarmonicsParameters) -> NDArray[np.float32]:
     """Coefficients (M, K, 3) in the units of the stream: the inverse of `values`, unrounded."""
     colour = np.linalg.inv(p.colour.astype(np.float64) * 2.0 ** (p.exponent - 6))
-    y = (rest @ colour.T.astype(np.float32)).astype(np.float32)
+    most = 1e36 / max(1.0, float(np.abs(colour).sum(1).max()))  # what is beyond saturates; sums stay finite
+    y = (np.clip(rest, -most, most) @ colour.T.astype(np.float32)).astype(np.float32)
     if p.basis is not None:
         basis = np.linalg.inv(p.basis.astype(np.float64) / 8192).astype(np.float32)
         y = np.matmul(basis.T, y)

@@ -62,7 +62,7 @@ def scaled(factor: float) -> Steps:
 
 
 PRESETS = {
-    "near-lossless": replace(scaled(0.09), rate_weight=0.06, dilation=0.1),
+    "near-lossless": replace(scaled(0.08), rate_weight=0.06, dilation=0.1),
     "high": replace(scaled(0.42), rate_weight=0.1),
     "default": scaled(0.88),
     "small": scaled(1.55),

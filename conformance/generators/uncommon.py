@@ -1,6 +1,6 @@
 """Uncommon files: valid, but nothing that an encoder would write. From integers only. Standard library only.
 
-Most come from streams.py: `SEEDS` are those that coverage.py chose, so that together they do all that 200
+Most come from streams.py: `SEEDS` are those that features.py chose, so that together they do all that 200
 seeds do. The others are crafted for one rule each.
 """
 
@@ -8,11 +8,12 @@ seeds do. The others are crafted for one rule each.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import streams
-from craft import PLAIN, Recipe, file_from_recipe
+from craft import PLAIN, Recipe, file_from_recipe, payloads, stream_file
 from hello import RECIPE
 from rans import zigzag
 
@@ -59,6 +60,14 @@ def positions_at(exponent: int, origin: tuple[int, int, int], mantissa: int = 1)
     )
 
 
+def crowd() -> bytes:
+    """65,536 splats from a table of one symbol: there is not a single word to decode."""
+    recipe, count = Recipe(depth=0), struct.pack("<I", 65_536)
+    parameters, chunk = payloads(recipe)
+    chunk = chunk[:4] + count + chunk[8:43] + count + chunk[47:]  # splat_count and the only tree count
+    return stream_file(replace(recipe, count=65_536), parameters, chunk)
+
+
 def crafted() -> Iterator[Made]:
     """One rule each."""
     yield Made(
@@ -90,7 +99,7 @@ def crafted() -> Iterator[Made]:
         "crowd",
         "65,536 splats in one cell, the most that a chunk holds, in under 500 bytes: counts of 17 bits, and a decoder "
         "that takes memory by the length of the file runs out of it.",
-        file_from_recipe(Recipe(count=65_536, depth=0)),
+        crowd(),
     )
     yield Made(
         "depth_20",

@@ -1,6 +1,6 @@
 """What a valid file makes a decoder do, as a set of words; and a choice of seeds that covers all of it.
 
-    python conformance/generators/coverage.py [SEEDS]
+    python conformance/generators/features.py [SEEDS]
 
 prints the seeds of streams.py that together cover what the first SEEDS (300) cover. Standard library only.
 """

@@ -1,0 +1,85 @@
+"""The two decoders behind one face: from the bytes of a .gsc to a PLY or an error."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import gscodec
+from gscodec.cli.decoding import check_output, survey
+from gscodec.errors import StreamError
+from gscodec.io import write_ply
+from gscodec.reference.container import read_container
+from gscodec.reference.decode import columns, decode_chunks, ply, splat_from_integers
+
+ROOT = Path(__file__).resolve().parents[2]
+Error = tuple[str, str, str, int | None]
+
+
+def facts(error: StreamError) -> Error:
+    return type(error).__name__, error.code, error.clause, error.offset
+
+
+def reference(data: bytes) -> bytes | Error:
+    """What the reference decoder makes of it. Anything but a `StreamError` is a bug and gets through."""
+    try:
+        container = read_container(data)
+        scene = container.scene
+        assert scene is not None
+        columns(scene)
+        chunks = list(decode_chunks(container))
+    except StreamError as error:
+        return facts(error)
+    splats = [splat_from_integers(c, i, scene.extras) for c in chunks for i in range(c.header.count)]
+    return ply(scene, splats)
+
+
+def fast(data: bytes, threads: int = 1) -> bytes | Error:
+    """What gsdec makes of it."""
+    out = io.BytesIO()
+    try:
+        found = survey(data)
+        if found.fault is not None:
+            raise found.fault
+        assert found.scene is not None
+        check_output(found.scene, "inria")
+        write_ply(out, gscodec.decode(data, threads=threads))
+    except StreamError as error:
+        return facts(error)
+    return out.getvalue()
+
+
+def incremental(data: bytes, step: int) -> list[gscodec.Splats] | Error:
+    """What a decoder makes of it that gets the bytes in pieces."""
+    decoder, found = gscodec.Decoder(threads=2), []
+    try:
+        for start in range(0, len(data), step):
+            decoder.feed(data[start : start + step])
+            found += [chunk.splats for chunk in decoder.chunks()]
+        decoder.close()
+        found += [chunk.splats for chunk in decoder.chunks()]
+    except StreamError as error:
+        return facts(error)
+    return found
+
+
+@lru_cache
+def vectors() -> tuple[dict[str, Any], ...]:
+    """The manifest."""
+    text = (ROOT / "conformance/manifest.json").read_text(encoding="utf-8")
+    return tuple(json.loads(text)["vectors"])
+
+
+def data_of(vector: dict[str, Any]) -> bytes:
+    return (ROOT / f"conformance/vectors/{vector['group']}/{vector['name']}.gsc").read_bytes()
+
+
+def vector_data(group: str, name: str) -> bytes:
+    return data_of({"group": group, "name": name})
+
+
+def title(vector: dict[str, Any]) -> str:
+    return f"{vector['group']}/{vector['name']}"

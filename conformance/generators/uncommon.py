@@ -24,8 +24,8 @@ from gscodec.reference.parameters import Opacity, Rotation, Scale
 SEEDS = (3, 5, 10, 21, 49, 97, 100, 105, 119, 134, 164, 174, 180, 185, 194)
 MOST = 40  # splats a chunk
 REGRESS = {
-    76: "Once decoded to other PLY bytes by the two decoders: extra attributes of several components and doubles.",
-    77: "Once decoded to other PLY bytes by the two decoders: an extra attribute of signed 16-bit integers.",
+    76: "Harmonics beyond the largest finite number, which the fast decoder once wrote as infinity: they saturate, as everything does.",
+    77: "The same without a basis, and next to coefficients at their bound.",
 }
 
 

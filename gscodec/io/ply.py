@@ -308,7 +308,7 @@ def _check_options(layout: Layout, sh_degree: int | None) -> None:
     if layout not in get_args(Layout):
         raise UsageError("ply.layout", f"unknown PLY layout {layout!r}; expected one of {get_args(Layout)}")
     if sh_degree is not None and sh_degree not in range(len(SH_REST_COUNTS)):
-        raise UsageError("ply.sh", f"SH degree {sh_degree} is not 0 to 3")
+        raise UsageError("usage.sh_degree", f"SH degree {sh_degree} is not 0 to 3")
 
 
 def _extra_columns(splats: Splats) -> Iterator[tuple[str, np.dtype[Any]]]:

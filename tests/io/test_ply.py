@@ -713,8 +713,8 @@ def unwritable() -> list[tuple[object, dict[str, object], str]]:
     ones = np.ones(2, np.float32)
     return [
         (extra(), {"layout": "other"}, "ply.layout"),
-        (extra(), {"sh_degree": 4}, "ply.sh"),
-        ([], {"sh_degree": 4, "count": 0}, "ply.sh"),
+        (extra(), {"sh_degree": 4}, "usage.sh_degree"),
+        ([], {"sh_degree": 4, "count": 0}, "usage.sh_degree"),
         (extra(), {"count": 3}, "ply.count"),
         (extra(), {"count": 1}, "ply.count"),
         ([extra()], {}, "ply.count"),

@@ -98,7 +98,7 @@ struct HarmonicsBasis {
 template <u32 K, u32 Terms>
 inline void harmonics_rows(const HarmonicsBasis& b, const i32* rec, const u32* source, std::size_t n, float* out) {
   static_assert(K % Terms == 0);
-  constexpr u32 kSide = 32;
+  constexpr u32 kSide = 8;
   i32 s[K][K] = {};
   u16 place[3 * K];  // where the component j of the block's first splat is in y
   for (u32 j = 0; j < 3 * K; ++j) {

@@ -185,13 +185,13 @@ def read_chunk(
 
     place = positions.read(streams["position"], tables, maps["position"], chunk.grid, list(chunk.tree_counts))
     source = np.arange(chunk.count, dtype=np.uint32)
-    first = slice(None)  # rows of the distinct splats
-    x, tree = place.x, place.tree
+    x, tree = place.x, place.tree  # of the distinct splats
     if chunk.repeats:
         repeat = classes.read_repeats(streams["repeat"], tables, maps["repeat"], place)
-        first = repeat == 0
-        source = np.cumsum(first, dtype=np.uint32) - np.uint32(1)
-        x, tree = x[first], tree[first]
+        distinct = np.flatnonzero(repeat == 0)
+        if len(distinct) < chunk.count:
+            source = np.cumsum(repeat == 0, dtype=np.uint32) - np.uint32(1)
+            x, tree = x.take(distinct, 0), tree.take(distinct)
     klass = classes.read_classes(streams["class"], tables, maps["class"], coding, tree)
 
     def side(attribute: int, found: predictor.Similar | None) -> kernels.Side:

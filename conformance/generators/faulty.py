@@ -840,6 +840,9 @@ def other_faults() -> Iterator[tuple[str, str, str, bytes]]:
          [ExtraAttribute(64, extra_types.F32, 4, 0, "rot")]),
         ("output_name_clash", "output.name", "`a_1` is an attribute, and component 1 of another.",
          [ExtraAttribute(64, extra_types.F32, 2, 0, "a"), ExtraAttribute(65, extra_types.F32, 1, 0, "a_1")]),
+        ("output_type_before_clash", "output.type", "Two extra attributes clash, and a third one has no PLY type.",
+         [ExtraAttribute(64, extra_types.F32, 2, 0, "a"), ExtraAttribute(65, extra_types.F32, 1, 0, "a_1"),
+          ExtraAttribute(66, extra_types.U64, 1, 0, "id")]),
         ("output_type_before_name", "output.type", "Attributes are looked at one by one, clashes of names last.",
          [ExtraAttribute(64, extra_types.F32, 1, 0, "x"), ExtraAttribute(65, extra_types.I64, 1, 0, "id")]),
     ]:  # fmt: skip

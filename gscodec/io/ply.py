@@ -288,7 +288,11 @@ def ply_rows(splats: Splats, *, layout: Layout = "inria", sh_degree: int | None 
 def _columns(splats: Splats, layout: Layout, sh_degree: int | None) -> list[tuple[str, np.dtype[Any]]]:
     """Name and little-endian type of each property, in file order."""
     _check_options(layout, sh_degree)
-    extras = dict(_extra_columns(splats))
+    found = list(_extra_columns(splats))
+    extras = dict(found)
+    if len(extras) < len(found):
+        twice = next(name for i, (name, _) in enumerate(found) if name in dict(found[:i]))
+        raise UsageError("ply.name", f"two extras would be the PLY property {twice!r}")
     real = np.dtype("<f4")
     columns = [(name, real) for name in ("x", "y", "z")]
     if layout == "inria":
@@ -312,7 +316,6 @@ def _check_options(layout: Layout, sh_degree: int | None) -> None:
 
 
 def _extra_columns(splats: Splats) -> Iterator[tuple[str, np.dtype[Any]]]:
-    seen: set[str] = set()
     for name, array in splats.extras.items():
         little = array.dtype.newbyteorder("<")
         if array.dtype.kind not in "iuf" or little.str[1:] not in TYPE_NAMES:
@@ -321,9 +324,6 @@ def _extra_columns(splats: Splats) -> Iterator[tuple[str, np.dtype[Any]]]:
         for column in columns:
             if not is_property_name(column):
                 raise UsageError("ply.name", f"the extra name {column!r} cannot be written to a PLY header")
-            if column in seen:
-                raise UsageError("ply.name", f"two extras would be the PLY property {column!r}")
-            seen.add(column)
             yield column, little
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import fixup
 import pytest
 import streams
-from both import fast, reference, vector_data
+from both import ROOT, fast, reference, vector_data
 
 import gscodec
 from gscodec.errors import LimitError, StreamError
@@ -153,6 +156,35 @@ def test_caller_limits() -> None:
     peak, error = peak_of(data, max_splats=65_536, max_bytes=65_536 * 56)
     assert error is None
     assert peak < 40 << 20
+
+
+RESIDENT = """
+import pathlib, resource, sys
+sys.path.insert(0, sys.argv[2])
+import gscodec
+gscodec.decode(pathlib.Path(sys.argv[1], "baseline/sh3.gsc").read_bytes(), threads=1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sorted(pathlib.Path(sys.argv[1], "faulty").iterdir()):
+    try:
+        gscodec.decode(path.read_bytes(), threads=1)
+    except gscodec.GscError:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has its own unit on each system")
+def test_faulty_files_take_no_memory_from_the_system() -> None:
+    """The native code, too: what tracemalloc does not see."""
+    package = Path(gscodec.__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", RESIDENT, str(ROOT / "conformance/vectors"), str(package)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert int(done.stdout) < 20 << 10, done.stdout  # KiB
 
 
 def test_hash_of_a_file_is_that_of_its_bytes() -> None:

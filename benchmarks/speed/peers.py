@@ -43,12 +43,14 @@ class Codec:
     decode: str = ""
     suffix: str = ".bin"
     time_encode: bool = True
-    encode_limit: float | None = None
-    decode_limit: float | None = None
+    encode_limit: float | dict[str, float] | None = None
+    decode_limit: float | dict[str, float] | None = None
     own_clock: str = ""
 
-    def limit(self, job: str) -> float | None:
-        return self.encode_limit if job == "encode" else self.decode_limit
+    def limit(self, job: str, scene: str) -> float | None:
+        """What our seconds over theirs are to stay below."""
+        limit = self.encode_limit if job == "encode" else self.decode_limit
+        return limit.get(scene) if isinstance(limit, dict) else limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +264,7 @@ def compare(
             missing.append(Missing(scene=name, name=codec, job=job, reason=reason))
             files.pop(codec, None)
         if count:
-            limits = {codec.name: codec.limit(job) for codec in everyone.values()}
+            limits = {codec.name: codec.limit(job, name) for codec in everyone.values()}
             rows.extend(rows_of(name, job, floats, series, limits))
 
     to_encode = [codec for n, codec in everyone.items() if n not in given]

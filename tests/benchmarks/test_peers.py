@@ -32,8 +32,9 @@ def test_shipped_commands() -> None:
     assert {"splat-transform SOG", "L-GSC level 1", "L-GSC level 2", "SPZ"} == set(codecs)
     for codec in codecs.values():
         assert {"{in}", "{out}"} <= set(shlex.split(codec.encode)) & set(shlex.split(codec.decode))
-    assert [codec.limit("decode") for codec in codecs.values()] == [1, 1, 1, 2.5]
-    assert codecs["L-GSC level 1"].limit("encode") == 2
+    assert [codec.limit("decode", "showroom") for codec in codecs.values()] == [1, 1, 1, 2.5]
+    assert {codec.limit("decode", "fox") for codec in codecs.values()} == {None}
+    assert codecs["L-GSC level 1"].limit("encode", "fox") == 2
 
 
 def test_names_of_files_stay_one_word() -> None:

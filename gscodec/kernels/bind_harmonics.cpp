@@ -21,13 +21,17 @@ nb::tuple read_groups(const Source& source, const SideInfo& info, u32 coefficien
   source.need(6 * info.side.classes * (layout.groups + 1));
   return read_rows<u8>(source, info, 1, [&](Decoder& c, u8* g) { walk_groups(c, info.side, layout, g); });
 }
+GSC_HOT void coefficients_from(Decoder& c, const Side& side, const HarmonicsLayout& layout, u8* groups, i32* rec) {
+  walk_coefficients(c, side, layout, groups, nullptr, {}, rec);
+}
+
 nb::tuple read_coefficients(const Source& source, const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<u8> groups) {
   const HarmonicsLayout layout = harmonics_layout(coefficients, bounds);
   source.need(layout.groups * info.side.classes * coefficients);
   need_rows(info, groups.shape(0), groups.shape(1), 1);
   std::vector<u8> g(groups.data(), groups.data() + info.side.n);
   for (u8 v : g) require(v <= layout.groups, "harmonics: bad group");
-  return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { walk_coefficients(c, info.side, layout, g.data(), nullptr, {}, rec); });
+  return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { coefficients_from(c, info.side, layout, g.data(), rec); });
 }
 // costs: bits of group numbers (contexts x (NG + 1)) and of tokens (contexts x 64), or None for plain rounding
 nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<float> ideal, float dead_zone,

@@ -5,6 +5,7 @@
 namespace gsc {
 
 constexpr i32 kHarmonicsMax = 65535;
+constexpr i32 kMostSteps = 1 << 17;  // 64 or more each: more would leave the range from any prediction
 constexpr u32 kMaxComponents = 45;
 constexpr u32 kStride = 48;  // of value numbers from splat to splat
 
@@ -37,15 +38,14 @@ inline void predict_row(const u16* w, const History& history, u32 i, i32* out) {
   }
   for (u32 k = 0; k < Row; ++k) out[k] >>= 12;
 }
-GSC_HOT static void predict_48(const u16* w, const History& h, u32 i, i32* out) { predict_row<48>(w, h, i, out); }
-GSC_HOT static void predict_24(const u16* w, const History& h, u32 i, i32* out) { predict_row<24>(w, h, i, out); }
-
 // `out` has room for a row of the history.
 inline void predict_harmonics(const Side& side, const History& history, u32 i, u32 width, i32* out) {
-  if (!side.similar)
+  if (!side.similar) {
     std::fill_n(out, width, 0);
-  else
-    (width > 24 ? predict_48 : predict_24)(side.similar->weights.get() + std::size_t(i) * kWindow, history, i, out);
+    return;
+  }
+  const u16* w = side.similar->weights.get() + std::size_t(i) * kWindow;
+  width > 24 ? predict_row<48>(w, history, i, out) : predict_row<24>(w, history, i, out);
 }
 
 inline u32 group_context(const Side& side, const HarmonicsLayout& layout, u32 i, u32 previous) {
@@ -178,12 +178,12 @@ void walk_coefficients(Coder& c, const Side& side, const HarmonicsLayout& layout
     if (c.failed()) return;
     u32 bad = 0;
     for (u32 j = 0; j < coded; ++j) {
-      const i64 value = p[j] + i64(q[j]) * m;
-      bad |= !in_range(value, kHarmonicsMax);
-      r[j] = static_cast<i32>(value);
+      const i32 steps = std::clamp(q[j], -kMostSteps, kMostSteps), value = p[j] + steps * m;
+      bad |= (steps != q[j]) | (value > kHarmonicsMax) | (value < -kHarmonicsMax);
+      r[j] = value;
     }
     for (u32 j = coded; j < width; ++j) {
-      bad |= p[j] > kHarmonicsMax || p[j] < -kHarmonicsMax;
+      bad |= (p[j] > kHarmonicsMax) | (p[j] < -kHarmonicsMax);
       r[j] = p[j];
     }
     if (bad) return c.fail(Status::range);

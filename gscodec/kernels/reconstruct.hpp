@@ -137,11 +137,12 @@ inline void harmonics_rows(const HarmonicsBasis& b, const i32* rec, const u32* s
       std::memcpy(z, y, sizeof y);
     }
     for (u32 o = 0; o < K; ++o) {
-      for (u32 ch = 0; ch < 3; ++ch)
-        for (u32 i = 0; i < kSide; ++i) {  // sums of integers under 2^53: exact
-          const double sum = c[3 * ch] * z[o][i] + c[3 * ch + 1] * z[K + o][i] + c[3 * ch + 2] * z[2 * K + o][i];
-          value[ch][i] = static_cast<float>((sum + 0.0) * b.unit);
-        }
+      for (u32 i = 0; i < kSide; ++i) {  // sums of integers under 2^53: exact
+        const double z0 = z[o][i], z1 = z[K + o][i], z2 = z[2 * K + o][i];
+        value[0][i] = static_cast<float>((c[0] * z0 + c[1] * z1 + c[2] * z2 + 0.0) * b.unit);
+        value[1][i] = static_cast<float>((c[3] * z0 + c[4] * z1 + c[5] * z2 + 0.0) * b.unit);
+        value[2][i] = static_cast<float>((c[6] * z0 + c[7] * z1 + c[8] * z2 + 0.0) * b.unit);
+      }
       if (b.unit > 0x1p80)  // else |sum| < 2^41 cannot leave the range
         for (u32 ch = 0; ch < 3; ++ch)
           for (u32 i = 0; i < kSide; ++i) value[ch][i] = std::clamp(value[ch][i], -FLT_MAX, FLT_MAX);

@@ -165,6 +165,7 @@ inline Ops* recorded(Recorder& recorder, u32 lanes) {
   if (recorder.failed()) throw std::invalid_argument("recorded values out of range");
   auto* ops = new Ops;
   ops->ops = std::move(recorder.ops);
+  ops->ops.shrink_to_fit();  // a whole scene is held until tables are chosen
   ops->lanes = lanes;
   return ops;
 }

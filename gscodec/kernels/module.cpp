@@ -2,6 +2,7 @@
 #include "bindings.hpp"
 
 NB_MODULE(_kernels, m) {
+  nb::set_leak_warnings(false);  // tables may live in caches until the process ends
   m.doc() = "Hot integer loops; each has a plain twin in gscodec.reference. Status 0 is success.";
   gsc::bind_streams(m);
   gsc::bind_positions(m);

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gscodec import kernels
 from gscodec.attributes import classes as class_streams
 from gscodec.attributes import colour, extras, harmonics, opacity, predictor, rotation, scale
-from gscodec.chunk import ChunkFields, ChunkIntegers, Recorded
+from gscodec.chunk import ChunkFields, ChunkIntegers, Recorded, stream_names
 from gscodec.container import ChunkBounds, SceneHeader
 from gscodec.encode.partition import cells_of, grid_for
 from gscodec.encode.steps import Plan
@@ -123,7 +123,12 @@ class ChunkRecorder:
         lanes = 4 if len(index) >= LANES_FROM else 1
         groups, coefficients, rest = self._harmonics(side, index[first], costs, lanes)
         ops = {**chunk.ops, "groups": groups, "coefficients": coefficients}
-        return Recorded(fields=chunk.fields, ops=ops, integers=replace(old, harmonics=rest))
+        names = stream_names(coding, self.scene.extras, repeats=chunk.fields.repeats)
+        return Recorded(
+            fields=chunk.fields,
+            ops={name: ops[name] for name in names},
+            integers=replace(old, harmonics=rest),
+        )
 
     def _order(self, x: NDArray[np.int32], tree: NDArray[np.uint8], index: Index) -> Index:
         """Morton order; among splats of one cell, equal ones beside each other."""

@@ -168,16 +168,17 @@ def _record(
     coding = recorder.plan.coding
     sizes = context_counts(coding, recorder.scene.extras)
     counts = {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
+    weight = recorder.plan.steps.rate_weight
+    chooses_again = coding.harmonics is not None and weight > 0
     recorded: list[Recorded] = []
     order: list[Index] = []
     for number, (chunk, index) in enumerate(pool.map(recorder, cells)):
-        recorded.append(chunk)
-        order.append(index)
         for name, ops in chunk.ops.items():
             counts[name] += ops.histogram(sizes[name])
+        recorded.append(_without_harmonics(chunk) if chooses_again else chunk)
+        order.append(index)
         tell("quantising", (number + 1) / len(cells))
-    weight = recorder.plan.steps.rate_weight
-    if coding.harmonics is None or weight <= 0:
+    if coding.harmonics is None or not chooses_again:
         return recorded, order, counts
     costs = _harmonics_costs(counts, len(coding.harmonics.bounds), weight)
     for name in ("groups", "coefficients"):
@@ -189,6 +190,12 @@ def _record(
             counts[name] += chunk.ops[name].histogram(sizes[name])
         tell("weighing bits against error", (number + 1) / len(cells))
     return recorded, order, counts
+
+
+def _without_harmonics(chunk: Recorded) -> Recorded:
+    """The chunk without what will be chosen again: the largest part of its memory."""
+    ops = {name: ops for name, ops in chunk.ops.items() if name not in ("groups", "coefficients")}
+    return replace(chunk, ops=ops, integers=replace(chunk.integers, harmonics=None))
 
 
 def _write(

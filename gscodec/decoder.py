@@ -19,7 +19,7 @@ from gscodec.attributes import colour, extras, harmonics, opacity, rotation, sca
 from gscodec.chunk import ChunkFields, ChunkIntegers, read_chunk
 from gscodec.container import Chunk, ContainerReader, End, ExtraAttribute, SceneHeader
 from gscodec.container import Parameters as ParametersEvent
-from gscodec.errors import StreamError
+from gscodec.errors import StreamError, UsageError
 from gscodec.geometry import positions
 from gscodec.limits import Limits
 from gscodec.parameters import COEFFICIENTS, Parameters, read_parameters
@@ -41,7 +41,7 @@ class DecodedChunk:
 def _pool(threads: int) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor  # a tenth of the time that importing this module takes
 
-    return ThreadPoolExecutor(threads or os.cpu_count() or 1)
+    return ThreadPoolExecutor(thread_count(threads))
 
 
 def empty_splats(scene: SceneHeader, count: int, sh_degree: int) -> Splats:
@@ -87,6 +87,13 @@ def write_values(
         out.extras[extra.name][:] = extras.values(extra, words)
 
 
+def thread_count(threads: int) -> int:
+    """`threads`, or one per processor for 0. Raises `UsageError`."""
+    if threads < 0:
+        raise UsageError("usage.threads", f"threads {threads}: expected 0 or more")
+    return threads or os.cpu_count() or 1
+
+
 class Decoder:
     """An incremental decoder of one file or stream.
 
@@ -105,7 +112,7 @@ class Decoder:
     ) -> None:
         self._reader = ContainerReader(limits, verify=verify)
         self._sh_degree = sh_degree
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = thread_count(threads)
         self._parameters: dict[int, Parameters] = {}
         self.scene: SceneHeader | None = None
         self.end: End | None = None

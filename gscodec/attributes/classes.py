@@ -1,4 +1,4 @@
-"""(5.4, 5.6) Duplicates and importance classes."""
+"""(5.5, 5.6) Duplicates and importance classes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Contexts = NDArray[np.uint8]
 def read_repeats(
     stream: StreamBytes, tables: TableSet, contexts: Contexts, positions: Positions
 ) -> NDArray[np.uint8]:
-    """(5.4) (N,) 1 for a splat that repeats all attributes of the one before."""
+    """(5.5) (N,) 1 for a splat that repeats all attributes of the one before."""
     status, repeat = kernels.read_repeats(stream.source(tables, contexts), positions.x, positions.tree)
     stream.check(status)
     return repeat
 
 
 def record_repeats(positions: Positions, repeat: NDArray[np.uint8], lanes: int) -> kernels.Ops:
-    """(5.4) `repeat` may be 1 only where position and tree equal those of the splat before."""
+    """(5.5) `repeat` may be 1 only where position and tree equal those of the splat before."""
     return kernels.write_repeats(positions.x, positions.tree, repeat, lanes)
 
 

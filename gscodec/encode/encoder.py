@@ -20,7 +20,7 @@ from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds, whole_rows
 from gscodec.encode.clustering import choose_tables
 from gscodec.encode.importance import classes_of, importance_of
 from gscodec.encode.partition import split_cells
-from gscodec.encode.steps import PRESETS, Steps, make_plan
+from gscodec.encode.steps import PRESETS, Steps, check_step, make_plan
 from gscodec.errors import EncodeError, UsageError
 from gscodec.parameters import Parameters, context_counts, write_parameters
 from gscodec.splats import Splats
@@ -49,6 +49,8 @@ def _scene_header(splats: Splats) -> SceneHeader:
         if dtype not in extras.TYPES:
             raise EncodeError("encode.extra", f"extra attribute {name!r} has type {array.dtype}")
         components = 1 if array.ndim == 1 else array.shape[1]
+        if not 1 <= components <= 255:
+            raise EncodeError("encode.extra", f"extra attribute {name!r} has {components} components")
         found.append(
             ExtraAttribute(
                 id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components
@@ -66,13 +68,15 @@ def finite_rows(splats: Splats) -> NDArray[np.bool_]:
 
 
 def choose_steps(quality: str, steps: Mapping[str, object] | None) -> Steps:
-    """The steps of a preset, with some of them overridden."""
+    """The steps of a preset, with some of them overridden. Raises `UsageError`."""
     if quality not in PRESETS:
         raise UsageError("usage.quality", f"quality {quality!r}: expected one of {', '.join(PRESETS)}")
     known = {f.name for f in fields(Steps)}
-    for name in steps or {}:
+    for name, value in (steps or {}).items():
         if name not in known:
             raise UsageError("usage.steps", f"no step {name!r}: expected some of {', '.join(sorted(known))}")
+        if problem := check_step(name, value):
+            raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
     return replace(PRESETS[quality], **dict(steps or {}))  # type: ignore[arg-type]
 
 
@@ -90,6 +94,10 @@ def encode_splats(
 
     Raises `EncodeError`, `UsageError`.
     """
+    if not isinstance(splats, Splats):
+        raise UsageError("usage.splats", f"expected Splats, not {type(splats).__name__}")
+    if threads < 0:
+        raise UsageError("usage.threads", f"threads {threads}: expected 0 or more")
     tell = progress or (lambda stage, share: None)
     chosen = choose_steps(quality, steps)
     if nonfinite not in ("drop", "error"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,6 +44,34 @@ class Steps:
     dilation: float = 0.25
     exponents: tuple[int, int, int, int, int] = (2, 2, 3, 3, 3)
     position_cap: int = 1
+
+
+WHOLE = {"classes": (1, 8), "position_cap": (0, 7)}
+NON_NEGATIVE = (
+    "spread",
+    "opacity_power",
+    "size_power",
+    "distance_power",
+    "dead_zone",
+    "rate_weight",
+    "dilation",
+)
+
+
+def check_step(name: str, value: object) -> str:
+    """What is wrong with a value of a field of `Steps`; nothing if it is good."""
+    if name == "exponents":
+        good = isinstance(value, tuple) and len(value) == 5 and all(v in (0, 1, 2, 3) for v in value)
+        return "" if good else "expected five exponent ids, 0 to 3"
+    if name in WHOLE:
+        low, high = WHOLE[name]
+        good = isinstance(value, int) and low <= value <= high
+        return "" if good else f"expected a whole number, {low} to {high}"
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "expected a finite number"
+    if name in NON_NEGATIVE:
+        return "" if 0 <= value <= 16 else "expected 0 to 16"
+    return "" if 1e-6 <= value <= 1e3 else "expected 0.000001 to 1000"
 
 
 BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)

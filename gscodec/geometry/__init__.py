@@ -1,1 +1,1 @@
-"""(5.2, 5.3) Positions: octrees by importance, merged into the order that everything else follows."""
+"""(5.3, 5.4) Positions: octrees by importance, merged into the order that everything else follows."""

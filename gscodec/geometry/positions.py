@@ -1,4 +1,4 @@
-"""(5.2, 5.3, 6.2) The position stream: point counts of octree cells; the merged order; exact coordinates."""
+"""(5.3, 5.4, 6.2) The position stream: point counts of octree cells; the merged order; exact coordinates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Positions:
 def read(
     stream: StreamBytes, tables: TableSet, contexts: NDArray[np.uint8], grid: Grid, counts: list[int]
 ) -> Positions:
-    """(5.2) The position stream of `counts` splats per tree."""
+    """(5.3) The position stream of `counts` splats per tree."""
     status, x, tree = kernels.read_positions(
         stream.source(tables, contexts), grid.depth, np.array(counts, np.uint32)
     )
@@ -49,7 +49,7 @@ def read(
 def record(
     cells: NDArray[np.int32], counts: list[int], grid: Grid, lanes: int
 ) -> tuple[kernels.Ops, Positions]:
-    """(5.2) What a writer codes: `cells` (N, 3) of the trees one after another, each in Morton order."""
+    """(5.3) What a writer codes: `cells` (N, 3) of the trees one after another, each in Morton order."""
     per_tree = np.array(counts, np.uint32)
     x, tree = kernels.merge_trees(cells, per_tree)
     return kernels.write_positions(cells, grid.depth, per_tree, lanes), Positions(x=x, tree=tree)

@@ -1,4 +1,4 @@
-// (5.2) Positions: point counts of octree cells, split axis by axis, depth first.
+// (5.3) Positions: point counts of octree cells, split axis by axis, depth first.
 #pragma once
 #include "rans.hpp"
 
@@ -132,7 +132,7 @@ inline bool morton_less(const i32* a, const i32* b) {
   return a[axis] < b[axis];
 }
 
-// (5.2) Merges the trees' cells (each in Morton order) into X = (2i+1) << p, and the tree p of each.
+// (5.4) Merges the trees' cells (each in Morton order) into X = (2i+1) << p, and the tree p of each.
 inline void merge_trees(const i32* cells, const u32* counts, u32 trees, i32* x, u8* tree) {
   u32 at[4], end[4], first = 0;
   for (u32 p = 0; p < trees; ++p) {

@@ -63,10 +63,29 @@ def test_bad_importance(scene: gscodec.Splats, bad: np.ndarray) -> None:
         gscodec.encode(scene, importance=bad)
 
 
-@pytest.mark.parametrize("options", [{"quality": "best"}, {"steps": {"colours": 1}}, {"nonfinite": "keep"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": "best"},
+        {"nonfinite": "keep"},
+        {"threads": -1},
+        {"steps": {"colours": 1}},
+        *({"steps": {"scale": bad}} for bad in (0, -1, float("nan"), float("inf"), "a")),
+        *({"steps": {name: -1.0}} for name in ("position", "rotation", "opacity", "harmonics", "spread")),
+        *({"steps": {"classes": bad}} for bad in (0, 9, 2.5)),
+        {"steps": {"exponents": (1, 2, 3, 4, 5)}},
+    ],
+)
 def test_bad_options(scene: gscodec.Splats, options: dict[str, object]) -> None:
     with pytest.raises(gscodec.UsageError):
         gscodec.encode(scene, **options)  # type: ignore[call-overload]
+
+
+def test_arguments_of_other_types(scene: gscodec.Splats) -> None:
+    with pytest.raises(gscodec.UsageError):
+        gscodec.encode(None)  # type: ignore[call-overload]
+    with pytest.raises(gscodec.UsageError):
+        gscodec.decode(gscodec.encode(scene), threads=-1)
 
 
 def test_threads_change_nothing(scene: gscodec.Splats) -> None:

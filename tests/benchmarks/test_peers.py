@@ -132,6 +132,20 @@ def test_missing_codecs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "- absent, encode of" in peers.report(rows, missing, 1)
 
 
+@pytest.mark.parametrize("job", peers.JOBS)
+def test_one_job(job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = tmp_path / "scene.ply"
+    scene.write_bytes(peers.tiny_ply())
+    monkeypatch.setattr(
+        peers, "ours", lambda quality, *options: Codec(name=peers.OURS, encode=COPY, decode=COPY)
+    )
+    slow = Codec(name="slow", encode=COPY, decode=COPY, time_encode=False)
+    rows, missing = peers.compare(scene, [slow], {}, "default", 1, tmp_path, [job])
+    names = [peers.OURS, *(["slow"] if job == "decode" else []), peers.TINY, peers.BARE]
+    assert [(row["job"], row["codec"]) for row in rows] == [(job, name) for name in names]
+    assert not missing
+
+
 def test_coded_files(tmp_path: Path) -> None:
     file = tmp_path / "room.sog"
     file.touch()

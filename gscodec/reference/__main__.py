@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import json
+import os
+import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from gscodec.errors import GscError
+from gscodec.errors import GscError, InputError, Malformed
 from gscodec.reference.container import read_container
 from gscodec.reference.decode import DecodedChunk, columns, decode_chunks, ply, splat_from_integers
 
@@ -21,6 +26,41 @@ def trace(number: int, chunk: DecodedChunk) -> Iterator[dict[str, object]]:
         yield {"chunk": number, "stage": stage, "values": values}
 
 
+def read(path: Path) -> bytes:
+    """The bytes of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("io.read", f"cannot read {path}: {error.strerror or error}") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Make a file of these bytes that appears whole or not at all; devices and pipes are written directly."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            replace(Path(os.path.realpath(path)), data)
+    except OSError as error:
+        raise InputError("io.write", f"cannot write {path}: {error.strerror or error}") from error
+
+
+def replace(target: Path, data: bytes) -> None:
+    """Let a temporary file of the same directory take the place of `target`."""
+    if target.exists() and not os.access(target, os.W_OK):  # a rename would pass over its write protection
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    temporary = target.with_name(f".gscodec-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):  # it is gone if all went well
+            temporary.unlink()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Decode a file; the exit code follows the kind of error."""
     parser = argparse.ArgumentParser(prog="python -m gscodec.reference", description=__doc__)
@@ -29,21 +69,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trace", type=Path, help="write the integers of every stage as JSON lines")
     options = parser.parse_args(arguments)
     try:
-        container = read_container(options.input.read_bytes())
+        container = read_container(read(options.input))
         scene = container.scene
-        assert scene is not None
+        if scene is None:
+            raise Malformed("container.order", "no scene header", clause="2.5")
         columns(scene)
         splats, lines = [], []
         for number, chunk in enumerate(decode_chunks(container)):
             if options.trace:
-                lines += [json.dumps(line) for line in trace(number, chunk)]
+                lines += [json.dumps(line) + "\n" for line in trace(number, chunk)]
             splats += [splat_from_integers(chunk, i, scene.extras) for i in range(chunk.header.count)]
+        if options.trace:
+            write(options.trace, "".join(lines).encode())
+        write(options.output, ply(scene, splats))
     except GscError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    options.output.write_bytes(ply(scene, splats))
-    if options.trace:
-        options.trace.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return 0
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import constriction
 import numpy as np
 import pytest
 from rans import LaneWriter, TableDraft, draft_table, token_of, write_context_map, write_table, zigzag
@@ -208,7 +209,6 @@ def test_bad_rank() -> None:
 
 def model_of(table: Table) -> Any:
     """The table as a model of constriction, which adds 1 to each integer weight and shares out the rest."""
-    constriction = pytest.importorskip("constriction")
     shift = 24 - table.resolution
     weights = np.array([(f << shift) - 1 for f in table.frequencies], dtype=np.float64)
     return constriction.stream.model.Categorical(weights, perfect=False)
@@ -220,7 +220,6 @@ def as_table(frequencies: list[int]) -> Table:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_words_equal_those_of_constriction(seed: int) -> None:
-    constriction = pytest.importorskip("constriction")
     rng = random.Random(seed)
     tables = [as_table([1024 // n] * n) for n in (2, 8, 256)]  # bits of 1, 3 and 8
     while len(tables) < 6:  # dense ones: a model of constriction has no unused symbols

@@ -31,15 +31,20 @@ from gscodec.errors import GscError, InputError, UsageError
 EXIT_CODES = """\b
 Exit codes
   0  done                          6  a checksum does not match
-  2  wrong arguments               7  not supported by this version
-  3  cannot read or write          8  over a limit
-  4  the .gsc ends early           9  the splats cannot be encoded
-  5  the .gsc is malformed         130  interrupted
+  1  an internal error             7  not supported by this version
+  2  wrong arguments               8  over a limit
+  3  cannot read or write          9  the splats cannot be encoded
+  4  the .gsc ends early           130  interrupted
+  5  the .gsc is malformed         143  terminated
 """
 HINTS = {
     "container.truncated": "get the rest of the file",
+    "io.format": "",  # the message names the command
+    "io.read": "",  # the message has what the operating system says
+    "io.write": "",
     "ply.compressed": "",
-    "ply.missing": "splats need x y z, f_dc_0..2, opacity, scale_0..2 and rot_0..3",
+    "ply.magic": "",  # gsenc knows more
+    "ply.missing": "splats need x y z, f_dc_0..2, scale_0, scale_1 and rot_0..3",
     "ply.truncated": "the file was cut off: get the rest of it",
     "encode.nonfinite": "leave them out with --nonfinite drop",
     "output.type": "there is no way around this yet",
@@ -164,23 +169,29 @@ def _leave(code: int) -> NoReturn:
 
 
 class CountingInput:
-    """A binary file that knows how many bytes were read from it."""
+    """A binary file that knows how many bytes were read from it, and the first few."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.count = 0
+        self.start = b""
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes."""
         data = self._file.read(size)
-        self.count += len(data)
+        self._note(data)
         return data
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the front of `buffer`; how many bytes."""
         got = int(self._file.readinto(buffer))  # type: ignore[attr-defined]
-        self.count += got
+        self._note(buffer[:got])
         return got
+
+    def _note(self, data: bytes | memoryview) -> None:
+        self.count += len(data)
+        if len(self.start) < 16:
+            self.start += bytes(data[:16])
 
 
 class HashingOutput:
@@ -196,7 +207,10 @@ class HashingOutput:
         view = memoryview(data).cast("B")
         left = view
         while left:
-            left = left[self._file.write(left) or 0 :]
+            try:
+                left = left[self._file.write(left) or 0 :]
+            except OSError as error:  # of stdout: `atomic_output` has an error of its own
+                raise _stdout_error(error) from error
         if self._sha256 is not None:
             self._sha256.update(view)
         self.count += len(view)
@@ -208,8 +222,14 @@ class HashingOutput:
         return self._sha256.hexdigest() if self._sha256 is not None else None
 
 
+def _stdout_error(error: OSError) -> InputError:
+    return InputError("io.write", f"cannot write to stdout: {error.strerror or error}")
+
+
 def check_paths(source: str, target: str, what: str) -> None:
     """Refuse what can only be a mistake: binary data on a terminal, an output that is the input."""
+    if not target:
+        raise click.UsageError("the name of the output is empty: give a file, or - for stdout")
     if source == "-" and sys.stdin.isatty():
         raise click.UsageError(f"stdin is a terminal: give a file, or send {what} through a pipe")
     if target == "-" and sys.stdout.isatty():
@@ -244,7 +264,7 @@ def open_output(path: str, *, hashed: bool) -> Iterator[HashingOutput]:
         try:
             sys.stdout.buffer.flush()
         except OSError as error:
-            raise InputError("io.write", f"cannot write to stdout: {error.strerror}") from error
+            raise _stdout_error(error) from error
         return
     with atomic_output(path) as file:
         yield HashingOutput(file, hashed=hashed)
@@ -260,7 +280,7 @@ def read_gsc(path: str) -> bytes:
             while len(start) < len(SIGNATURE) and (more := file.read(len(SIGNATURE) - len(start))):
                 start += more
             if start.startswith((b"ply\n", b"ply\r")):
-                raise InputError("io.format", "this is a PLY file, not a .gsc", offset=0)
+                raise InputError("io.format", "this is a PLY file, not a .gsc: gsenc encodes it", offset=0)
             check_signature(start)
             return start + file.read()
         except OSError as error:
@@ -277,6 +297,11 @@ def size_in_words(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" or count >= 99.95 else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
+
+
+def counted(count: int, what: str) -> str:
+    """1 splat, 1,234 splats."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def times(ratio: float) -> str:
@@ -334,7 +359,8 @@ class Teller:
 class Bar:
     """A progress bar with stage and remaining time on a terminal; nothing elsewhere.
 
-    `stages` are (name, share of the whole time), in order; a stage of another name keeps the bar where it is.
+    `stages` are (name, share of the whole time), in order. A stage of another name moves the bar through
+    the first half of the stage that comes next, so that it is seen to move and the next one too.
     """
 
     def __init__(self, stages: list[tuple[str, float]], *, quiet: bool) -> None:
@@ -342,6 +368,7 @@ class Bar:
         self._width = max(len(name) for name, _ in stages)
         self._is_shown = not quiet and sys.stderr.isatty()
         self._done = 0
+        self._at = -1  # the last listed stage that was met
 
     def __enter__(self) -> Bar:
         self._bar = None
@@ -361,14 +388,14 @@ class Bar:
         """`share` (0 to 1) of `stage` is done."""
         if self._bar is None:
             return
-        before = 0.0
-        for name, part in self._stages:
-            if name == stage:
-                target = int(1000 * (before + part * min(max(share, 0.0), 1.0)))
-                break
-            before += part
-        else:
-            target = self._done
+        listed = [name for name, _ in self._stages]
+        is_listed = stage in listed
+        if is_listed:
+            self._at = listed.index(stage)
+        at = self._at if is_listed else min(self._at + 1, len(listed) - 1)
+        part = self._stages[at][1] if is_listed else self._stages[at][1] / 2
+        before = sum(each for _, each in self._stages[:at])
+        target = int(1000 * (before + part * min(max(share, 0.0), 1.0)))
         self._bar.label = stage.ljust(self._width)
         if target > self._done:
             self._bar.update(target - self._done)

@@ -17,6 +17,7 @@ from gscodec.cli.common import (
     Bar,
     Teller,
     check_paths,
+    counted,
     json_option,
     open_output,
     quiet_option,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gscodec.splats import Splats
 
 NAME = "gsdec"
+NOTHING_KEPT = "no chunk before the fault is whole: nothing was written"
 EPILOG = f"""\b
 Examples
   gsdec scene.gsc -o scene.ply
@@ -96,7 +98,9 @@ def command(
         found = survey(data)
         if found.fault is not None and (not keep_partial or found.scene is None):
             if found.splats and not keep_partial:
-                found.fault.add_note(f"--keep-partial rescues the {found.splats:,} splats before")
+                found.fault.add_note(f"--keep-partial rescues the {counted(found.splats, 'splat')} before")
+            if keep_partial:
+                found.fault.add_note(NOTHING_KEPT)
             raise found.fault
         if found.scene is None:
             raise RuntimeError("a container without scene header")
@@ -111,6 +115,7 @@ def command(
             kept, fault = complete_chunks(blocks)
             blocks, count = iter(kept), sum(len(block) for block in kept)
             if fault is not None and count == 0:
+                fault.add_note(NOTHING_KEPT)
                 raise fault
         with Bar([("decoding", 1.0)], quiet=quiet) as progress, open_output(target, hashed=as_json) as file:
             write_blocks(file, _watched(blocks, count, progress), found.scene, count, degree, layout)
@@ -130,11 +135,11 @@ def command(
         }
         if fault is not None:
             total = found.scene.splat_count
-            teller.warn(
-                f"wrote only the {count:,} splats{f' of {total:,}' if total else ''} before the fault"
-            )
+            of_all = f" of {total:,}" if total else ""
+            teller.warn(f"wrote only the {counted(count, 'splat')}{of_all} before the fault")
         line = (
-            f"{size_in_words(len(data))} -> {size_in_words(file.count)} in {seconds:.1f} s; {count:,} splats"
+            f"{size_in_words(len(data))} -> {size_in_words(file.count)} in {seconds:.1f} s; "
+            f"{counted(count, 'splat')}"
         )
         if fault is not None:
             teller.report({**facts, "error": str(fault)}, line)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -15,6 +17,7 @@ from gscodec.cli.common import (
     CountingInput,
     Teller,
     check_paths,
+    counted,
     json_option,
     open_input,
     open_output,
@@ -35,7 +38,7 @@ STAGES = [
     ("reading", 0.06),
     ("checking", 0.02),
     ("quantising", 0.4),
-    ("rate-distortion", 0.17),
+    ("weighing bits against error", 0.17),
     ("choosing tables", 0.05),
     ("coding", 0.28),
     ("writing", 0.02),
@@ -141,47 +144,59 @@ def command(
         sizes = f"{size_in_words(bytes_in)} -> {size_in_words(size)} ({times(bytes_in / size)})"
         line = f"{sizes} in {seconds:.1f} s"
         if splats:
-            line += f"; {splats:,} splats, {size / splats:.2f} bytes each"
+            line += f"; {counted(splats, 'splat')}, {size / splats:.2f} bytes each"
         teller.report(facts, line)
 
 
 def _read(source: str) -> tuple[PlyScene, int]:
     """The scene, and how many bytes its file has."""
+    from gscodec.container.header import SIGNATURE
     from gscodec.errors import InputError
     from gscodec.io import read_ply
 
+    piped = CountingInput(sys.stdin.buffer)
     try:
         if source != "-":
             return read_ply(source), os.stat(source).st_size
-        with open_input(source) as file:
-            counted = CountingInput(file)
-            return read_ply(counted), counted.count  # type: ignore[arg-type]
+        return read_ply(piped), piped.count  # type: ignore[arg-type]
     except InputError as error:
-        if error.code == "ply.magic" and _is_gsc(source):
-            raise InputError("ply.magic", f"{source} is a .gsc already: gsdec decodes it") from error
+        if error.code != "ply.magic":
+            raise
+        start = piped.start if source == "-" else _start(source)
+        if start.startswith(SIGNATURE):
+            what = "the input" if source == "-" else source
+            raise InputError("io.format", f"{what} is a .gsc already: gsdec decodes it") from error
+        if start:
+            error.add_note("convert it to PLY")
         raise
 
 
-def _is_gsc(source: str) -> bool:
-    from gscodec.container.header import SIGNATURE
-
-    if source == "-":
-        return False
+def _start(source: str) -> bytes:
+    if not Path(source).is_file():
+        return b""  # a pipe, whose start is gone
     with open_input(source) as file:
-        return file.read(len(SIGNATURE)) == SIGNATURE
+        return file.read(16)
 
 
 def _warn(teller: Teller, scene: PlyScene, report: dict[str, object]) -> None:
-    if count := report.get("dropped_nonfinite"):
-        teller.warn(f"left out {count:,} splats with NaN or infinite values")
+    from gscodec.errors import UsageError
+    from gscodec.io import ply_header
+
+    dropped = report.get("dropped_nonfinite")
+    if isinstance(dropped, int) and dropped:
+        teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
     if scene.missing:
         teller.warn(f"the input lacks {', '.join(scene.missing)}: filled in with defaults")
     if scene.trailing_bytes:
-        teller.warn(f"ignored {scene.trailing_bytes:,} bytes after the declared data")
+        teller.warn(f"ignored {counted(scene.trailing_bytes, 'byte')} after the declared data")
     extras = scene.splats.extras
     wide = [name for name, kind in scene.properties if kind in ("double", "float64") and name not in extras]
     if wide:
         teller.warn(f"double precision is not kept: {', '.join(wide[:4])}{', ...' if len(wide) > 4 else ''}")
+    try:
+        ply_header(scene.splats)
+    except UsageError as error:
+        teller.warn(f"gsdec cannot write this .gsc to a PLY file: {error.message}")
     if not len(scene.splats):
         teller.warn("the input has no splats")
 

@@ -6,10 +6,15 @@ import io
 import sys
 
 import click
+import numpy as np
 import pytest
+from commands import MADE
 
 from gscodec import errors
-from gscodec.cli.common import Bar, code_and_message, size_in_words, times
+from gscodec.cli.common import EXIT_CODES, Bar, code_and_message, counted, size_in_words, times
+from gscodec.cli.gsenc import STAGES
+from gscodec.encode.encoder import encode_splats
+from gscodec.io import read_ply
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,14 @@ def test_size_in_words(count: float, text: str) -> None:
 
 def test_times() -> None:
     assert [times(r) for r in (0.5, 3.44, 9.96, 24.2)] == ["0.5x", "3.4x", "10x", "24x"]
+
+
+def test_counted() -> None:
+    assert [counted(n, "splat") for n in (0, 1, 1234)] == ["0 splats", "1 splat", "1,234 splats"]
+
+
+def test_help_lists_every_exit_code() -> None:
+    assert {"0", "1", *map(str, range(2, 10)), "130", "143"} <= set(EXIT_CODES.split())
 
 
 def test_every_error_has_its_exit_code() -> None:
@@ -73,6 +86,25 @@ def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "reading" in shown
     assert "something new" in shown
     assert "100%" in shown
+
+
+def test_an_unlisted_stage_moves_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    with Bar([("reading", 0.2), ("coding", 0.8)], quiet=False) as progress:
+        at = []
+        for stage, share in [("reading", 1.0), ("new", 0.5), ("new", 1.0), ("coding", 0.75), ("last", 1.0)]:
+            progress(stage, share)
+            at.append(progress._done)
+    assert at == [200, 400, 600, 800, 800]  # nothing comes after the last listed one
+
+
+def test_every_stage_of_the_encoder_is_listed() -> None:
+    sent: list[str] = []
+    splats = read_ply(MADE).splats
+    encode_splats(splats.take(np.arange(len(splats))), progress=lambda stage, _: sent.append(stage))
+    listed = [name for name, _ in STAGES]
+    assert list(dict.fromkeys(sent)) == listed[1:-1]  # reading and writing are the command's
+    assert sum(share for _, share in STAGES) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

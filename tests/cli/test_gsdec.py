@@ -176,6 +176,10 @@ def test_keep_partial(two_chunks_gsc: Path, tmp_path: Path) -> None:
     done = run("gsdec", "-", "-o", out, "--keep-partial", data=data[: chunks[0][0] + 100])
     assert done.code == 4
     assert not out.exists()  # not one complete chunk
+    assert "nothing was written" in done.line
+    done = run("gsdec", "-", "-o", out, "--keep-partial", data=data[:30])
+    assert (done.code, out.exists()) == (4, False)
+    assert "nothing was written" in done.line
 
     at = chunks[1][0] + 5000
     damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
@@ -209,6 +213,22 @@ def test_missing_input_and_folder(scene_gsc: Path, tmp_path: Path) -> None:
     done = run("gsdec", scene_gsc, "-o", tmp_path / "no/out.ply")
     assert done.code == 3
     assert "there is no directory" in done.line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_full_stdout(two_chunks_gsc: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            arguments("gsdec", two_chunks_gsc, "-o", "-"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.decode().startswith("gsdec: cannot write to stdout: ")
+    assert done.stderr.decode().endswith(" [io.write]\n")
 
 
 def test_broken_pipe_is_quiet(two_chunks_gsc: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 from commands import ENVIRONMENT, MADE, arguments, names, run
 
 import gscodec
+from gscodec.cli.common import Teller
+from gscodec.cli.gsenc import _warn
 from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
@@ -124,6 +126,28 @@ def test_warnings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "kind", "said"), [("label", np.int64, "no type"), ("opacity", np.uint8, "standard PLY property")]
+)
+def test_extras_that_no_ply_can_hold(name: str, kind: type, said: str) -> None:
+    scene = read_ply(MADE)
+    few = scene.splats.take(np.arange(2))
+    teller = Teller("gsenc", as_json=True, quiet=False, data_on_stdout=False)
+    _warn(teller, replace(scene, splats=replace(few, extras={name: np.zeros(2, kind)})), {})
+    (warning,) = teller.warnings
+    assert warning.startswith("gsdec cannot write this .gsc to a PLY file: ")
+    assert said in warning
+
+
+def test_one_splat_left_out(tmp_path: Path) -> None:
+    splats = read_ply(MADE).splats.take(np.arange(2))
+    splats.positions[0, 0] = np.nan
+    write_ply(tmp_path / "in.ply", splats)
+    done = run("gsenc", "in.ply", "-o", "out.gsc", cwd=tmp_path)
+    assert "left out 1 splat with NaN" in done.err
+    assert "; 1 splat, " in done.err
+
+
+@pytest.mark.parametrize(
     ("rest", "said"),
     [
         ([], "Missing argument 'IN'"),
@@ -134,6 +158,7 @@ def test_warnings(tmp_path: Path) -> None:
         (["in.ply", "-o", "x", "--threads", "-1"], "-1 is not in the range"),
         (["in.ply", "-o", "x", "--nonfinite", "keep"], "'keep' is not one of"),
         (["in.ply", "-o", "x", "--fast"], "No such option"),
+        (["in.ply", "-o", ""], "the name of the output is empty"),
         (["in.ply", "-o", "in.ply"], "also the input"),
     ],
 )
@@ -153,7 +178,7 @@ def test_usage(tmp_path: Path, rest: list[str], said: str) -> None:
         (None, "cannot read in.ply"),
         (b"", "empty"),
         (b"hello\n", "not a PLY file"),
-        (gzip.compress(b"ply\n"), "gzip"),
+        (gzip.compress(b"ply\n", mtime=0), "gzip"),
         (MADE.read_bytes()[:5000], "need 992,000 bytes"),
     ],
 )
@@ -172,7 +197,25 @@ def test_bad_input(tmp_path: Path, content: bytes | None, said: str) -> None:
 def test_gsc_as_input(scene_gsc: Path, tmp_path: Path) -> None:
     done = run("gsenc", scene_gsc, "-o", tmp_path / "out.gsc")
     assert done.code == 3
-    assert "gsdec decodes it" in done.line
+    assert done.line.endswith(".gsc is a .gsc already: gsdec decodes it [io.format]")
+    piped = run("gsenc", "-", "-o", tmp_path / "out.gsc", data=scene_gsc.read_bytes())
+    assert piped.line == "gsenc: the input is a .gsc already: gsdec decodes it [io.format]"
+
+
+def test_hints_only_where_they_help(tmp_path: Path) -> None:
+    (tmp_path / "empty.ply").write_bytes(b"")
+    (tmp_path / "text.ply").write_bytes(b"hello\n")
+    (tmp_path / "xyz.ply").write_text(
+        "ply\nformat ascii 1.0\nelement vertex 0\nproperty float f_dc_0\nend_header\n"
+    )
+    said = {
+        name: run("gsenc", name, "-o", "out.gsc", cwd=tmp_path).line
+        for name in ("empty.ply", "text.ply", "xyz.ply", "none.ply")
+    }
+    assert said["empty.ply"].endswith("[ply.magic]")
+    assert said["text.ply"].endswith("; convert it to PLY")
+    assert said["xyz.ply"].endswith("; splats need x y z, f_dc_0..2, scale_0, scale_1 and rot_0..3")
+    assert said["none.ply"].endswith("[io.read]")
 
 
 def test_output_that_cannot_be(scene_ply: Path, tmp_path: Path) -> None:

@@ -1,14 +1,4 @@
-"""What the commands share: exit codes, errors in one line, inputs and outputs, reports.
-
-| exit | meaning                                  | exit | meaning |
-|------|------------------------------------------|------|---------|
-| 0    | done                                     | 6    | a checksum does not match |
-| 1    | a fault of this program                  | 7    | not supported by this version |
-| 2    | wrong arguments                          | 8    | over a limit |
-| 3    | a file cannot be read or written         | 9    | the splats cannot be encoded |
-| 4    | the .gsc ends early                      | 130  | interrupted |
-| 5    | the .gsc breaks a rule of the format     | 143  | terminated |
-"""
+"""What the commands share: exit codes (`EXIT_CODES`), errors in one line, inputs and outputs, reports."""
 
 from __future__ import annotations
 

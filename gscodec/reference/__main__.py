@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from gscodec.errors import GscError, InputError, Malformed
+from gscodec.errors import GscError, InputError
 from gscodec.reference.container import read_container
-from gscodec.reference.decode import DecodedChunk, columns, decode_chunks, ply, splat_from_integers
+from gscodec.reference.decode import DecodedChunk, columns, decode_chunks, ply, scene_of, splat_from_integers
 
 
 def trace(number: int, chunk: DecodedChunk) -> Iterator[dict[str, object]]:
@@ -70,9 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         container = read_container(read(options.input))
-        scene = container.scene
-        if scene is None:
-            raise Malformed("container.order", "no scene header", clause="2.5")
+        scene = scene_of(container)
         columns(scene)
         splats, lines = [], []
         for number, chunk in enumerate(decode_chunks(container)):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gscodec._generated import extra_types
+from gscodec.errors import Malformed
 from gscodec.reference import colour, extras, harmonics, opacity, scale
 from gscodec.reference.chunk import ChunkHeader, Splats, read_chunk
 from gscodec.reference.container import Container, ExtraAttribute, SceneHeader, read_container
@@ -90,32 +91,39 @@ def splat_from_integers(chunk: DecodedChunk, i: int, attributes: list[ExtraAttri
     )
 
 
+def scene_of(container: Container) -> SceneHeader:
+    """(2.5) The scene header, which every complete container has."""
+    if container.scene is None:
+        raise Malformed("container.order", "no scene header", clause="2.5")
+    return container.scene
+
+
 def decode_chunks(container: Container) -> Iterator[DecodedChunk]:
     """(5.14) Parameter sets and chunks in the order of the file."""
-    assert container.scene is not None
+    scene = scene_of(container)
     sets: dict[int, Parameters] = {}
     for section, chunk in container.listed:
         place = Place(section.id.decode(), section.start + 16)
         if section.id == b"PARM":
-            read = read_parameters(section.payload, place, container.scene.sh_degree, container.scene.extras)
+            read = read_parameters(section.payload, place, scene.sh_degree, scene.extras)
             sets[read.id] = read
         elif chunk is not None:
             parameters = sets[chunk.parameters]
-            header, splats = read_chunk(chunk.payload, place, parameters, container.scene.extras)
+            header, splats = read_chunk(chunk.payload, place, parameters, scene.extras)
             yield DecodedChunk(header, parameters, splats)
 
 
 def decode(data: bytes, *, verify: bool = True) -> tuple[SceneHeader, list[Splat]]:
     """(6) A whole file: its scene header, and its splats in order."""
     container = read_container(data, verify=verify)
-    assert container.scene is not None
-    attributes = container.scene.extras
+    scene = scene_of(container)
+    attributes = scene.extras
     splats = [
         splat_from_integers(chunk, i, attributes)
         for chunk in decode_chunks(container)
         for i in range(chunk.header.count)
     ]
-    return container.scene, splats
+    return scene, splats
 
 
 # ------------------------------------------------------------ canonical PLY: 6.9

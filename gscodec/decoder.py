@@ -171,20 +171,6 @@ class Decoder:
         return DecodedChunk(number=chunk.number, first_splat=chunk.first_splat, splats=out)
 
 
-def _rows(splats: Splats, first: int, last: int) -> Splats:
-    """Views of the splats first .. last - 1."""
-    rows = slice(first, last)
-    return Splats(
-        positions=splats.positions[rows],
-        scales=splats.scales[rows],
-        rotations=splats.rotations[rows],
-        opacities=splats.opacities[rows],
-        sh_dc=splats.sh_dc[rows],
-        sh_rest=splats.sh_rest[rows],
-        extras={name: array[rows] for name, array in splats.extras.items()},
-    )
-
-
 def decode(
     data: bytes | memoryview,
     *,
@@ -231,8 +217,8 @@ def decode(
     def work(chunk: Chunk) -> None:
         parameters = sets[chunk.header.parameters_id]
         fields, integers = read_chunk(chunk.payload, chunk.offset, parameters, scene.extras)
-        last = chunk.first_splat + chunk.header.splat_count
-        write_values(fields, integers, parameters, scene, _rows(out, chunk.first_splat, last))
+        rows = slice(chunk.first_splat, chunk.first_splat + chunk.header.splat_count)
+        write_values(fields, integers, parameters, scene, out.take(rows))
 
     with _pool(threads) as pool:
         for _ in pool.map(work, chunks):

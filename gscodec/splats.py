@@ -76,8 +76,8 @@ class Splats:
         """0 to 3."""
         return SH_REST_COUNTS.index(self.sh_rest.shape[1])
 
-    def take(self, index: NDArray[Any]) -> Splats:
-        """The splats at `index` (integer or boolean), in that order; arrays are copied."""
+    def take(self, index: NDArray[Any] | slice) -> Splats:
+        """The splats at `index`, in that order: copies for integers or booleans, views for a slice."""
         return Splats(
             positions=self.positions[index],
             scales=self.scales[index],

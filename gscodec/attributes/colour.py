@@ -27,9 +27,13 @@ def record(side: kernels.Side, wanted: NDArray[np.float64], lanes: int) -> tuple
 
 def lattice(dc: NDArray[np.float32], p: ColourParameters) -> NDArray[np.float64]:
     """R, G, B coefficients (M, 3) in the units of the stream: the inverse of `values`, unrounded."""
+    return np.asarray(channels(dc) / (np.array(p.mantissas) * 2.0 ** (p.exponent - 6)) - np.array(p.offsets))
+
+
+def channels(dc: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(M, 3) Y, Co, Cg of R, G, B coefficients (M, 3)."""
     r, g, b = dc.astype(np.float64).T
-    channels = np.stack([(r + 2 * g + b) / 4, r - b, g - (r + b) / 2], 1)
-    return np.asarray(channels / (np.array(p.mantissas) * 2.0 ** (p.exponent - 6)) - np.array(p.offsets))
+    return np.stack([(r + 2 * g + b) / 4, r - b, g - (r + b) / 2], 1)
 
 
 def values(rec: Rows, source: NDArray[np.uint32], p: ColourParameters, out: NDArray[np.float32]) -> None:

@@ -27,8 +27,13 @@ def record(side: kernels.Side, wanted: NDArray[np.float64], lanes: int) -> tuple
 
 def lattice(logits: NDArray[np.float32], p: OpacityParameters) -> NDArray[np.float64]:
     """Logits (M,) in the units of the stream: the inverse of `values`, unrounded."""
+    return (octaves(logits) - p.offset / 2**20) * (2.0**32 / p.step)
+
+
+def octaves(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(M,) log2(opacity + 1/16) of logits, the scale on which steps are even."""
     alpha = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -40, 40)))
-    return (np.log2(alpha + 1 / 16) - p.offset / 2**20) * (2.0**32 / p.step)
+    return np.asarray(np.log2(alpha + 1 / 16))
 
 
 def values(rec: Rows, source: NDArray[np.uint32], p: OpacityParameters, out: NDArray[np.float32]) -> None:

@@ -18,15 +18,18 @@ from gscodec.geometry import positions
 from gscodec.parameters import COLOUR, HARMONICS, OPACITY, ROTATION, SCALE
 from gscodec.splats import Splats
 
-LANES_FROM = (
-    8192  # a chunk under this has one lane per stream: the ends of four would cost more than they win
-)
+LANES_FROM = 8192  # splats: in a smaller chunk the ends of four lanes would cost more than they win
 Index = NDArray[np.intp]
 
 
 def whole_rows(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(N,) whether all of a row are true."""
     return np.asarray(flags.all(axis=tuple(range(1, flags.ndim))))
+
+
+def lanes_for(index: Index) -> int:
+    """Lanes of each stream of the chunk of these splats."""
+    return 4 if len(index) >= LANES_FROM else 1
 
 
 class ChunkRecorder:
@@ -38,15 +41,13 @@ class ChunkRecorder:
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
         splats, coding = self.splats, self.plan.coding
-        lanes = 4 if len(index) >= LANES_FROM else 1
-        grid = grid_for(
-            splats.positions[index], coding.position_mantissa, self.plan.position_exponent, coding.trees
-        )
+        lanes = lanes_for(index)
+        grid = grid_for(splats.positions[index], coding.position_mantissa, self.plan.exponent, coding.trees)
         tree = coding.tree_of(self.classes[index])
         cells = cells_of(splats.positions[index], tree, grid, coding.position_mantissa)
         x = 2 * cells + 1 << tree[:, None].astype(np.int32)
         order = self._order(x, tree, index)
-        index, tree, cells, x = index[order], tree[order], cells[order], np.ascontiguousarray(x[order])
+        index, tree, cells = index[order], tree[order], cells[order]
         by_tree = np.argsort(tree, kind="stable")
         counts = np.bincount(tree, minlength=coding.trees).tolist()
         ops: dict[str, kernels.Ops] = {}
@@ -120,7 +121,7 @@ class ChunkRecorder:
         x = old.positions.x[first]
         similar = predictor.similar(coding, 2, (x, chunk.fields.distances[2]), old.scale, old.colour)
         side = predictor.side(coding, HARMONICS, old.classes, similar)
-        lanes = 4 if len(index) >= LANES_FROM else 1
+        lanes = lanes_for(index)
         groups, coefficients, rest = self._harmonics(side, index[first], costs, lanes)
         ops = {**chunk.ops, "groups": groups, "coefficients": coefficients}
         names = stream_names(coding, self.scene.extras, repeats=chunk.fields.repeats)

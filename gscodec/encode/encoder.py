@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from gscodec.attributes import extras, harmonics
 from gscodec.chunk import Recorded, write_chunk
 from gscodec.container import ChunkBounds, ChunkHeader, ExtraAttribute, SceneHeader, write_file_mode
 from gscodec.container.scene import FIRST_EXTRA_ID
-from gscodec.decoder import empty_splats, write_values
+from gscodec.decoder import empty_splats, thread_count, write_values
 from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds, whole_rows
 from gscodec.encode.clustering import choose_tables
 from gscodec.encode.importance import classes_of, importance_of
@@ -96,8 +95,7 @@ def encode_splats(
     """
     if not isinstance(splats, Splats):
         raise UsageError("usage.splats", f"expected Splats, not {type(splats).__name__}")
-    if threads < 0:
-        raise UsageError("usage.threads", f"threads {threads}: expected 0 or more")
+    workers = thread_count(threads)
     tell = progress or (lambda stage, share: None)
     chosen = choose_steps(quality, steps)
     if nonfinite not in ("drop", "error"):
@@ -138,7 +136,7 @@ def encode_splats(
     plan = make_plan(splats, classes, weight, chosen)
     cells = split_cells(splats.positions, 2 * plan.half_cell)
     recorder = ChunkRecorder(splats, scene, plan, classes)
-    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(workers)
     try:
         recorded, order, counts = _record(pool, recorder, cells, tell)
         tell("choosing tables", 0.0)
@@ -213,7 +211,7 @@ def _write(
     scene: SceneHeader,
     tell: Progress,
 ) -> list[tuple[bytes, ChunkBounds, dict[str, int]]]:
-    """For each chunk its payload, its bounds as decoded, and bytes by stream. Empties `recorded`."""
+    """For each chunk its payload, its bounds as decoded, and bytes by stream."""
     plain = replace(scene, extras=())
 
     def finish(chunk: Recorded) -> tuple[bytes, ChunkBounds, dict[str, int]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec.attributes import colour as colour_streams
+from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
 from gscodec.parameters import (
     CodingParameters,
@@ -124,13 +126,13 @@ class Plan:
 
     coding: CodingParameters
     steps: Steps
-    half_cell: float
+    exponent: int  # of half a finest cell
     size: float  # of a typical splat
 
     @property
-    def position_exponent(self) -> int:
-        """Exponent of half a finest cell."""
-        return round(float(np.log2(self.half_cell / self.coding.position_mantissa)))
+    def half_cell(self) -> float:
+        """Half a finest cell, in scene units."""
+        return self.coding.position_mantissa * 2.0**self.exponent
 
     def distances(self, exponent: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Position weights of a chunk whose half cells have this exponent."""
@@ -144,7 +146,6 @@ def make_plan(
 ) -> Plan:
     """The parameter set for `splats` (not empty, finite)."""
     logs = np.sort(splats.scales.astype(np.float64), axis=1)[:, ::-1]
-    alpha = 1 / (1 + np.exp(-np.clip(splats.opacities.astype(np.float64), -40, 40)))
     octaves = (np.minimum(classes, steps.position_cap) >> 1).mean()
     typical = float(np.exp(np.clip(logs.mean(), -60, 60)))
     half = steps.position * typical / 2**octaves / 2
@@ -154,33 +155,12 @@ def make_plan(
     exponent = int(np.clip(np.floor(np.log2(half)) - 7, -200, 119))
     mantissa = int(np.clip(round(half / 2.0**exponent), 1, 65535))
 
-    tau = float(np.median(logs[:, 1])) + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
-    dilated = bool(np.isfinite(tau) and np.abs(tau) < 2000)
-    centre = float(np.clip(np.median(logs[:, 0]), -2000, 2000))
-    step = int(np.clip(round(steps.scale * 2**26), 1, 1 << 28))
-    low = tau if dilated else float(np.clip(np.quantile(logs[:, 2], 0.01), -2000, 2000))
-    ln_tau = round(tau * 2**20) if dilated else 0
-    scale = ScaleParameters(
-        step=step,
-        offset=round(centre * 2**20),
-        floor=int(np.clip(round((low - centre) * 2.0**32 / step), -(1 << 20), 1 << 20)),
-        dilated=dilated,
-        ln_tau=ln_tau,
-    )
-    # clause 5.9: cells per unit of scale difference, which is in 1/64 of the scale step
-    unit = step / 2**32 * 64 * 256
-    rotation = RotationParameters(
-        axis_factor=int(np.clip(round(1.25 * unit / steps.rotation), 1, 1 << 28)),
-        twist_factor=int(np.clip(round(np.pi * unit / steps.rotation), 1, 1 << 28)),
-        axis_cells=int(np.clip(round(10 / steps.rotation), 1, 2048)),
-        twist_cells=int(np.clip(round(4 * np.pi / steps.rotation), 1, 2048)),
-    )
+    scale = _scale(logs, steps)
     opacity = OpacityParameters(
         step=int(np.clip(round(steps.opacity * 2**26), 1, 1 << 28)),
-        offset=round(float(np.median(np.log2(alpha + 1 / 16))) * 2**20),
+        offset=round(float(np.median(opacity_streams.octaves(splats.opacities))) * 2**20),
     )
-    colour = _colour(splats, steps)
-    near_scale, near_colour = 0.4 * step / 2**32, steps.colour / 64
+    near_scale, near_colour = 0.4 * scale.step / 2**32, steps.colour / 64
     nearness = (_factor(UNIT * near_scale), _factor(UNIT * near_colour))
     sets = (
         PredictorSet(window=16, power=2, thresholds=THRESHOLDS),
@@ -203,14 +183,41 @@ def make_plan(
         exponents=steps.exponents,
         caps=(7, 7, 7, 7, 7),
         scale=scale,
-        rotation=rotation,
+        rotation=_rotation(scale.step, steps),
         opacity=opacity,
-        colour=colour,
+        colour=_colour(splats, steps),
         predicted=31 if harmonics else 15,
         sets=sets,
         harmonics=harmonics,
     )
-    return Plan(coding=coding, steps=steps, half_cell=mantissa * 2.0**exponent, size=typical)
+    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical)
+
+
+def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:
+    """Steps of log-scales `logs` (N, 3), largest first; much thinner axes are dilated."""
+    tau = float(np.median(logs[:, 1])) + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
+    dilated = bool(np.isfinite(tau) and np.abs(tau) < 2000)
+    centre = float(np.clip(np.median(logs[:, 0]), -2000, 2000))
+    step = int(np.clip(round(steps.scale * 2**26), 1, 1 << 28))
+    low = tau if dilated else float(np.clip(np.quantile(logs[:, 2], 0.01), -2000, 2000))
+    return ScaleParameters(
+        step=step,
+        offset=round(centre * 2**20),
+        floor=int(np.clip(round((low - centre) * 2.0**32 / step), -(1 << 20), 1 << 20)),
+        dilated=dilated,
+        ln_tau=round(tau * 2**20) if dilated else 0,
+    )
+
+
+def _rotation(scale_step: int, steps: Steps) -> RotationParameters:
+    """(5.9) Cells per unit of scale difference, which is in 1/64 of the scale step."""
+    unit = scale_step / 2**32 * 64 * 256
+    return RotationParameters(
+        axis_factor=int(np.clip(round(1.25 * unit / steps.rotation), 1, 1 << 28)),
+        twist_factor=int(np.clip(round(np.pi * unit / steps.rotation), 1, 1 << 28)),
+        axis_cells=int(np.clip(round(10 / steps.rotation), 1, 2048)),
+        twist_cells=int(np.clip(round(4 * np.pi / steps.rotation), 1, 2048)),
+    )
 
 
 def _colour(splats: Splats, steps: Steps) -> ColourParameters:
@@ -218,8 +225,8 @@ def _colour(splats: Splats, steps: Steps) -> ColourParameters:
     ideal = steps.colour * np.array([1.0, np.sqrt(6), 2.0])
     exponent = int(np.clip(np.floor(np.log2(ideal.max())) - 15, -128, 127))
     mantissas = np.clip(np.rint(ideal / 2.0**exponent), 1, 65535).astype(int)
-    r, g, b = np.median(splats.sh_dc.astype(np.float64), axis=0)
-    centre = np.array([(r + 2 * g + b) / 4, r - b, g - (r + b) / 2]) / (mantissas * 2.0 ** (exponent - 6))
+    middle = np.median(splats.sh_dc.astype(np.float64), axis=0, keepdims=True)
+    centre = colour_streams.channels(middle)[0] / (mantissas * 2.0 ** (exponent - 6))
     y, co, cg = (int(v) for v in np.clip(np.rint(centre), -200_000, 200_000))
     return ColourParameters(
         exponent=exponent,

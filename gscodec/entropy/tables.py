@@ -41,9 +41,15 @@ class TableSet:
         return kernels.Tables(self.frequencies, self.resolutions)
 
 
-_STATUS = {
+# kernels' status -> code, clause, message (rans.hpp: Status)
+STATUS = {
     1: ("entropy.first_word", "3.2", "the first word of a lane is zero"),
     2: ("entropy.end", "3.7", "words or state are left over"),
+    3: ("entropy.token", "3.6", "a token stands for more than 32 bits"),
+    4: ("static.symbol", "5.2", "a symbol that does not belong here"),
+    5: ("static.class", "5.6", "a class that does not exist or has another octree"),
+    6: ("static.range", "5.2", "a value out of range"),
+    7: ("static.rotation", "5.9", "a rotation cell that does not exist"),
     8: ("parm.table", "3.8", "a frequency table that does not add up"),
     9: ("parm.map", "3.9", "a context map that names no table"),
 }
@@ -69,7 +75,7 @@ def read_tables(
     source = kernels.Source(_built_in(), np.arange(2, dtype=np.uint8), words, lengths)
     status, frequencies, resolutions, maps = kernels.read_tables(source, count, list(sizes.values()))
     if status:
-        code, clause, message = _STATUS[status]
+        code, clause, message = STATUS[status]
         raise Malformed(code, message, clause=clause, section="PARM", offset=offset)
     ends = list(accumulate(sizes.values()))
     found = {name: maps[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}

@@ -347,22 +347,9 @@ def _file_pieces(
         if wanted not in (None, block.sh_degree) or _columns(block, layout, sh_degree) != columns:
             raise UsageError("ply.blocks", "a block has another SH degree or other extras than the first")
         for start in range(0, len(block), step):
-            yield ply_rows(_cut(block, slice(start, start + step)), layout=layout, sh_degree=sh_degree)
+            yield ply_rows(block.take(slice(start, start + step)), layout=layout, sh_degree=sh_degree)
     if written != count:
         raise UsageError("ply.count", f"{written:,} splats or more came for a PLY file of {count:,}")
-
-
-def _cut(splats: Splats, rows: slice) -> Splats:
-    """A view of some rows."""
-    return Splats(
-        positions=splats.positions[rows],
-        scales=splats.scales[rows],
-        rotations=splats.rotations[rows],
-        opacities=splats.opacities[rows],
-        sh_dc=splats.sh_dc[rows],
-        sh_rest=splats.sh_rest[rows],
-        extras={name: array[rows] for name, array in splats.extras.items()},
-    )
 
 
 def _no_splats(sh_degree: int) -> Splats:

@@ -1,0 +1,1 @@
+"""Looking at splats: cameras, a renderer on the processor, and measures of what a viewer sees."""

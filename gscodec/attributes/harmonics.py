@@ -52,16 +52,19 @@ def record(
     wanted: NDArray[np.float32],
     dead_zone: float,
     costs: Costs | None,
+    metric: NDArray[np.float32] | None,
     lanes: int,
 ) -> tuple[kernels.Ops, kernels.Ops, Rows]:
     """(5.12) `wanted` (M, 3K) in 1/64 of the base step.
 
     With costs each splat gets the residuals of least error plus bits; without, they are rounded, and one
-    of a single step is dropped if under `dead_zone` steps.
+    of a single step is dropped if under `dead_zone` steps. Errors count as `metric` (M, (K + 1)(K + 2) / 2)
+    says, the upper triangle of each splat's Gram matrix of basis functions; without it, all alike.
     """
     known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
+    basis = None if p.basis is None else (p.basis / 8192).astype(np.float32)
     return kernels.write_harmonics(
-        side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, lanes
+        side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, metric, basis, p.order, lanes
     )
 
 

@@ -35,8 +35,9 @@ def lanes_for(index: Index) -> int:
 class ChunkRecorder:
     """Walks the streams of one chunk in order, as a reader will, and keeps what has to be coded."""
 
-    def __init__(self, splats: Splats, scene: SceneHeader, plan: Plan, classes: NDArray[np.uint8]) -> None:
+    def __init__(self, splats: Splats, scene: SceneHeader, plan: Plan, classes: NDArray[np.uint8], gram=None, norm=1.0) -> None:
         self.splats, self.scene, self.plan, self.classes = splats, scene, plan, classes
+        self.gram, self.norm = gram, norm
 
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
@@ -112,7 +113,11 @@ class ChunkRecorder:
         if sh is None:
             raise RuntimeError("the scene has no harmonics")
         wanted = harmonics.lattice(self.splats.sh_rest[distinct], sh)
-        return harmonics.record(side, sh, wanted, self.plan.steps.dead_zone, costs, lanes)
+        metric = None
+        if self.gram is not None and costs is not None:
+            mult = 2.0 ** (self.classes[distinct] * (self.plan.coding.exponents[4]+1)/4)
+            metric = (self.gram[distinct] * (mult**2 / self.norm * 4 * np.pi)[:, None]).astype(np.float32)
+        return harmonics.record(side, sh, wanted, self.plan.steps.dead_zone, costs, metric, lanes)
 
     def again(self, chunk: Recorded, index: Index, costs: harmonics.Costs) -> Recorded:
         """The chunk with its harmonics chosen once more, now that the cost of symbols is known."""

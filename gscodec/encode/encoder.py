@@ -85,6 +85,7 @@ def encode_splats(
     quality: str = "default",
     steps: Mapping[str, object] | None = None,
     importance: NDArray[np.floating] | None = None,
+    gram=None,
     nonfinite: str = "drop",
     threads: int = 0,
     progress: Progress | None = None,
@@ -135,7 +136,8 @@ def encode_splats(
     classes = classes_of(weight, chosen.classes, chosen.spread)
     plan = make_plan(splats, classes, weight, chosen)
     cells = split_cells(splats.positions, 2 * plan.half_cell)
-    recorder = ChunkRecorder(splats, scene, plan, classes)
+    from gscodec.encode.importance import TOP
+    recorder = ChunkRecorder(splats, scene, plan, classes, gram, float(np.quantile(weight, TOP)) ** 2)
     pool = ThreadPoolExecutor(workers)
     try:
         recorded, order, counts = _record(pool, recorder, cells, tell)

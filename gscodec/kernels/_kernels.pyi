@@ -101,6 +101,9 @@ def write_harmonics(
     ideal: _F32,
     dead_zone: float,
     costs: tuple[_F32, _F32, float] | None,
+    metric: _F32 | None,
+    basis: _F32 | None,
+    order: _U8 | None,
     lanes: int,
 ) -> tuple[Ops, Ops, _I32]: ...
 def read_channel(source: Source, count: int, width: int, bits: int, /) -> tuple[int, _U32]: ...

@@ -1,5 +1,6 @@
 // Bindings of harmonics and of extra attributes.
 #include "bind_side.hpp"
+#include "harmonics_choice.hpp"
 
 namespace gsc {
 namespace {
@@ -22,7 +23,7 @@ nb::tuple read_groups(const Source& source, const SideInfo& info, u32 coefficien
   return read_rows<u8>(source, info, 1, [&](Decoder& c, u8* g) { walk_groups(c, info.side, layout, g); });
 }
 GSC_HOT void coefficients_from(Decoder& c, const Side& side, const HarmonicsLayout& layout, u8* groups, i32* rec) {
-  walk_coefficients(c, side, layout, groups, nullptr, {}, rec);
+  walk_coefficients(c, side, layout, groups, nullptr, [](auto&&...) { return 0u; }, rec);
 }
 
 nb::tuple read_coefficients(const Source& source, const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<u8> groups) {
@@ -34,8 +35,10 @@ nb::tuple read_coefficients(const Source& source, const SideInfo& info, u32 coef
   return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { coefficients_from(c, info.side, layout, g.data(), rec); });
 }
 // costs: bits of group numbers (contexts x (NG + 1)) and of tokens (contexts x 64), or None for plain rounding
+// metric: of each splat (n x (K + 1)(K + 2) / 2), in the coefficients that basis and order make, or None for the identity
 nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<float> ideal, float dead_zone,
-                          std::optional<std::tuple<Matrix<float>, Matrix<float>, float>> known, u32 lanes) {
+                          std::optional<std::tuple<Matrix<float>, Matrix<float>, float>> known, std::optional<Matrix<float>> gram,
+                          std::optional<Matrix<float>> basis, std::optional<Vector<u8>> order, u32 lanes) {
   check_lanes(lanes);
   const HarmonicsLayout layout = harmonics_layout(coefficients, bounds);
   need_rows(info, ideal.shape(0), ideal.shape(1), layout.components());
@@ -47,12 +50,22 @@ nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bou
     require(token_bits.shape(0) == layout.groups * info.side.classes * coefficients && token_bits.shape(1) == HarmonicsCosts::kTokens, "harmonics: bad costs");
     costs = {group_bits.data(), token_bits.data(), lambda, dead_zone};
   }
+  require(!gram || (gram->shape(0) == n && gram->shape(1) == (coefficients + 1) * (coefficients + 2) / 2), "harmonics: bad metric");
+  require(!basis || (basis->shape(0) == coefficients && basis->shape(1) == coefficients), "harmonics: bad basis");
+  require(!order || order->shape(0) == width, "harmonics: bad order");
+  if (order) {
+    u64 seen = 0;
+    for (u32 j = 0; j < width; ++j) seen |= u64{1} << std::min<u32>(order->data()[j], 63);
+    require(seen == (u64{1} << width) - 1, "harmonics: bad order");
+  }
+  const HarmonicsMetric metric{gram ? gram->data() : nullptr, basis ? basis->data() : nullptr, order ? order->data() : nullptr};
+  const HarmonicsChoice choice(info.side, layout, costs, metric);
   std::unique_ptr<u8[]> groups(new u8[n]());
   std::unique_ptr<i32[]> rec(new i32[n * width]());
   Recorder first(lanes), second(lanes);
   {
     nb::gil_scoped_release release;
-    walk_coefficients(second, info.side, layout, groups.get(), ideal.data(), costs, rec.get());
+    walk_coefficients(second, info.side, layout, groups.get(), ideal.data(), choice, rec.get());
     walk_groups(first, info.side, layout, groups.get());
   }
   return nb::make_tuple(nb::cast(recorded(first, lanes), nb::rv_policy::take_ownership),
@@ -112,7 +125,7 @@ Ops* write_channel(Matrix<u32> words, u32 bits, u32 lanes) {
 void bind_harmonics(nb::module_& m) {
   m.def("read_groups", &read_groups);
   m.def("read_coefficients", &read_coefficients);
-  m.def("write_harmonics", &write_harmonics, nb::arg("side"), nb::arg("coefficients"), nb::arg("bounds"), nb::arg("ideal"), nb::arg("dead_zone"), nb::arg("costs").none(), nb::arg("lanes"));
+  m.def("write_harmonics", &write_harmonics, nb::arg("side"), nb::arg("coefficients"), nb::arg("bounds"), nb::arg("ideal"), nb::arg("dead_zone"), nb::arg("costs").none(), nb::arg("metric").none(), nb::arg("basis").none(), nb::arg("order").none(), nb::arg("lanes"));
   m.def("read_channel", &read_channel);
   m.def("write_channel", &write_channel, nb::rv_policy::take_ownership);
 }

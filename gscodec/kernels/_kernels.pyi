@@ -129,3 +129,36 @@ def harmonics_values(
     exponent: int,
     out: _F32,
 ) -> None: ...
+
+# ---- the renderer
+
+class RenderScene:
+    def __init__(
+        self,
+        positions: _F32,
+        scales: _F32,
+        rotations: _F32,
+        opacities: _F32,
+        sh_dc: _F32,
+        sh_rest: _F32,
+        inria: bool,
+        threads: int,
+        /,
+    ) -> None: ...
+
+class RenderView:
+    def __init__(self, scene: RenderScene, camera: _F64, width: int, height: int, /) -> None: ...
+    def __len__(self) -> int: ...
+    def visible(self) -> _I32: ...
+    def colours(self) -> _F32: ...
+    def draw(
+        self,
+        background: _F32,
+        colours: _F32 | None,
+        pixel_weight: _F32 | None,
+        weight: _F64 | None,
+        squared: _F64 | None,
+        largest: _F32 | None,
+        gram: _F32 | None,
+    ) -> tuple[_F32, _F32, _F32]: ...
+    def gather(self, gradient: _F32, out: _F32) -> None: ...

@@ -9,4 +9,5 @@ NB_MODULE(_kernels, m) {
   gsc::bind_attributes(m);
   gsc::bind_harmonics(m);
   gsc::bind_values(m);
+  gsc::bind_render(m);
 }

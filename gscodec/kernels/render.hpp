@@ -1,0 +1,252 @@
+// What the renderer's stages hand to one another: a scene made ready, splats on the screen, lists of tiles.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "parameters.hpp"
+
+namespace gsc::render {
+
+inline constexpr u32 kTile = 16;                   // pixels along a side; the footprints of mode inria are made of these
+inline constexpr u32 kBlock = 128;                 // splats that are culled together
+inline constexpr std::size_t kPairs = 1u << 27;    // (tile, splat) pairs of one view: half a GiB of indices
+inline constexpr float kLeastAlpha = 1.0f / 255.0f;
+inline constexpr float kLeastLight = 1e-4f;        // a pixel stops before its transmittance is as small as this
+
+struct TooManyPairs : std::bad_alloc {
+  const char* what() const noexcept override { return "the splats of this view cover too many tiles to be listed"; }
+};
+
+template <class T>
+using Buffer = std::unique_ptr<T[]>;
+template <class T>
+Buffer<T> buffer(std::size_t count) {
+  return std::make_unique_for_overwrite<T[]>(count);
+}
+
+// job(k) for k < jobs, in any order and on several threads; rethrows the first exception.
+template <class Job>
+void parallel(std::size_t jobs, u32 threads, const Job& job) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr error;
+  std::mutex lock;
+  const auto work = [&]() noexcept {
+    try {
+      for (std::size_t k; (k = next.fetch_add(1, std::memory_order_relaxed)) < jobs;) job(k);
+    } catch (...) {
+      const std::lock_guard guard(lock);
+      if (!error) error = std::current_exception();
+      next = jobs;
+    }
+  };
+  std::vector<std::thread> crew;
+  const std::size_t hands = std::min<std::size_t>(threads, jobs);
+  if (hands > 1) {
+    crew.reserve(hands - 1);
+    try {
+      while (crew.size() + 1 < hands) crew.emplace_back(work);
+    } catch (const std::system_error&) {  // no more threads to be had: those that there are do it all
+    }
+  }
+  work();
+  for (std::thread& t : crew) t.join();
+  if (error) std::rethrow_exception(error);
+}
+
+// Sorts by the upper half of each key; equal ones keep their order. `low` and `high` bound the upper halves.
+inline void sort_keys(Buffer<u64>& keys, std::size_t n, u32 low, u32 high, u32 threads) {
+  const u32 width = std::bit_width(high - low), passes = (width + 10) / 11;
+  if (n < 2 || passes == 0) return;
+  const u32 digit = (width + passes - 1) / passes, mask = (1u << digit) - 1;
+  const std::size_t chunks = n < (1u << 14) ? 1 : threads;
+  Buffer<u64> other = buffer<u64>(n);
+  std::vector<std::size_t> at(chunks << digit);
+  for (u32 pass = 0; pass < passes; ++pass) {
+    const u32 shift = pass * digit;
+    const auto place = [&](u64 key) { return (static_cast<u32>(key >> 32) - low) >> shift & mask; };
+    parallel(chunks, threads, [&](std::size_t c) {
+      std::size_t* count = at.data() + (c << digit);
+      std::fill_n(count, std::size_t(mask) + 1, 0);
+      for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) ++count[place(keys[k])];
+    });
+    std::size_t sum = 0;
+    for (std::size_t d = 0; d <= mask; ++d)
+      for (std::size_t c = 0; c < chunks; ++c) sum += std::exchange(at[(c << digit) + d], sum);
+    parallel(chunks, threads, [&](std::size_t c) {
+      std::size_t* to = at.data() + (c << digit);
+      for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) other[to[place(keys[k])]++] = keys[k];
+    });
+    std::swap(keys, other);
+  }
+}
+
+struct Camera {
+  u32 width, height;
+  double fx, fy, cx, cy;
+  double eye[3];
+  double axes[9];   // rows: right, down, forward
+  double shift[3];  // what is added after turning: -axes * eye
+
+  double x_limit[2], y_limit[2];  // of x/z and y/z in the Jacobian
+  u32 tiles_x() const { return (width + kTile - 1) / kTile; }
+  u32 tiles_y() const { return (height + kTile - 1) / kTile; }
+
+  // values: fx fy cx cy, the eye, the rows of the rotation
+  Camera(u32 w, u32 h, const double* values) : width(w), height(h), fx(values[0]), fy(values[1]), cx(values[2]), cy(values[3]) {
+    std::copy_n(values + 4, 3, eye);
+    std::copy_n(values + 7, 9, axes);
+    for (int k = 0; k < 3; ++k) shift[k] = -(axes[3 * k] * eye[0] + axes[3 * k + 1] * eye[1] + axes[3 * k + 2] * eye[2]);
+    const double half_x = 0.5 * w / fx, half_y = 0.5 * h / fy;
+    x_limit[0] = -(cx / fx + 0.3 * half_x), x_limit[1] = (w - cx) / fx + 0.3 * half_x;
+    y_limit[0] = -(cy / fy + 0.3 * half_y), y_limit[1] = (h - cy) / fy + 0.3 * half_y;
+  }
+};
+
+// The columns of a scene, in the order of its blocks; see Scene.
+enum Column : u32 { kX, kY, kZ, kXX, kXY, kXZ, kYY, kYZ, kZZ, kReach2, kTop, kColumns };
+
+// What is the same in all views. Splats that can never be seen are left out; the others are sorted so that the kBlock
+// of one block are near each other in space and of similar size, and a view can skip whole blocks.
+struct Scene {
+  struct Box {
+    double middle[3], half[3], reach;  // reach: the greatest distance at which any of its splats has alpha >= 1/255
+  };
+  std::size_t blocks = 0;
+  Buffer<float> columns;  // block, column, splat; kReach2 is squared and in standard deviations, kTop is log2 opacity
+  Buffer<u32> index;      // of the splat in the arrays of the caller, by place
+  Buffer<Box> boxes;
+  float near, most;       // least depth, greatest alpha
+  bool inria;
+};
+
+// A splat on the screen: a cache line. Its alpha at (dx, dy) is 2^(top - (a dx^2 + b dx dy + c dy^2)).
+// x and y are measured in pixels from the centre of the first pixel.
+struct alignas(64) Blob {
+  float x, y, a, b, c, top;
+  float reach_y, reach_x;  // half the height and half the width of the ellipse where alpha is 1/255
+  float lean;              // the middle of the ellipse at dy is x + lean dy
+  float wide, narrow;      // half of its width there is sqrt(wide - narrow dy^2)
+  float dy_right;          // dy of its rightmost point
+  float z;
+  u32 index;
+  u16 x0, x1, y0, y1;      // tiles; footprint
+  static_assert(sizeof(float) == 4);
+};
+
+struct Row {
+  u16 begin, end;  // tiles
+};
+
+// The tiles in row `row` that the ellipse touches (begin == end: none).
+inline Row touched(const Blob& g, u32 row) {
+  const float first = static_cast<float>(row * kTile) - g.y, last = first + (kTile - 1);
+  const float low = std::max(first, -g.reach_y), high = std::min(last, g.reach_y);
+  if (!(low <= high + 0.02f)) return {0, 0};
+  const auto clamped = [&](float dy) { return std::min(std::max(dy, low), high); };
+  const auto half = [&](float dy) { return std::sqrt(std::max(g.wide - g.narrow * dy * dy, 0.0f)) * 1.001f + 0.01f; };
+  const float right = clamped(g.dy_right), left = clamped(-g.dy_right);
+  const float x0 = g.x + g.lean * left - half(left), x1 = g.x + g.lean * right + half(right);
+  const auto tile = [&](float x) {  // also for what is no number
+    const float limit = static_cast<float>(g.x1) * kTile;
+    return static_cast<u32>(x > 0 ? x < limit ? x : limit : 0) / kTile;
+  };
+  if (!(x1 >= 0)) return {0, 0};
+  const u32 begin = std::max<u32>(g.x0, tile(std::ceil(x0))), end = std::min<u32>(g.x1, tile(x1) + 1);
+  return begin < end ? Row{static_cast<u16>(begin), static_cast<u16>(end)} : Row{0, 0};
+}
+
+// One view of a scene: its splats from front to back, and for every tile those that touch it.
+struct View {
+  std::size_t count = 0, pairs = 0;
+  Buffer<Blob> blobs;
+  Buffer<u32> ids;            // pairs: place in blobs, by tile, from front to back
+  Buffer<std::size_t> start;  // tiles + 1
+};
+
+// Blobs of every chunk of blocks, made by project(), to the blobs and lists of a view.
+inline View arrange(std::vector<std::vector<Blob>>& parts, const Camera& camera, u32 threads) {
+  View view;
+  std::vector<std::size_t> first(parts.size() + 1);
+  for (std::size_t c = 0; c < parts.size(); ++c) first[c + 1] = first[c] + parts[c].size();
+  const std::size_t n = view.count = first.back();
+
+  Buffer<u64> keys = buffer<u64>(n);
+  std::vector<u32> least(parts.size(), ~0u), most(parts.size(), 0);
+  const u32 part_bits = std::bit_width(parts.size());
+  parallel(parts.size(), threads, [&](std::size_t c) {
+    for (std::size_t k = 0; k < parts[c].size(); ++k) {
+      const u32 depth = std::bit_cast<u32>(parts[c][k].z);  // positive: sorts like an integer
+      least[c] = std::min(least[c], depth), most[c] = std::max(most[c], depth);
+      keys[first[c] + k] = u64(depth) << 32 | k << part_bits | c;
+    }
+  });
+  const u32 low = parts.empty() ? 0 : *std::min_element(least.begin(), least.end());
+  const u32 high = parts.empty() ? 0 : *std::max_element(most.begin(), most.end());
+  sort_keys(keys, n, std::min(low, high), high, threads);
+  const auto blob = [&](u64 key) -> const Blob& { return parts[key & ((1u << part_bits) - 1)][static_cast<u32>(key) >> part_bits]; };
+  for (std::size_t k = 1; k < n; ++k) {  // ties by index, which the order of the blocks is not
+    if (keys[k] >> 32 != keys[k - 1] >> 32) continue;
+    std::size_t end = k + 1;
+    while (end < n && keys[end] >> 32 == keys[k] >> 32) ++end;
+    std::sort(&keys[k - 1], &keys[0] + end, [&](u64 a, u64 b) { return blob(a).index < blob(b).index; });
+    k = end;
+  }
+
+  const u32 columns = camera.tiles_x(), rows = camera.tiles_y();
+  const std::size_t tiles = std::size_t(columns) * rows, chunks = n < 4096 ? 1 : threads;
+  view.blobs = buffer<Blob>(n);
+  std::vector<std::vector<Row>> spans(chunks);
+  std::vector<std::vector<u32>> counts(chunks);
+  std::vector<std::size_t> found(chunks);
+  parallel(chunks, threads, [&](std::size_t c) {
+    counts[c].assign(tiles, 0);
+    for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) {
+      if (k + 8 < n) __builtin_prefetch(&blob(keys[k + 8]));
+      const Blob& g = view.blobs[k] = blob(keys[k]);
+      for (u32 y = g.y0; y < g.y1; ++y) {
+        const Row row = touched(g, y);
+        spans[c].push_back(row);
+        found[c] += row.end - row.begin;
+        u32* count = counts[c].data() + std::size_t(y) * columns;
+        for (u32 x = row.begin; x < row.end; ++x) ++count[x];
+      }
+      if (found[c] > kPairs) throw TooManyPairs();
+    }
+  });
+  parts.clear();
+  if (std::accumulate(found.begin(), found.end(), std::size_t(0)) > kPairs) throw TooManyPairs();
+  view.start = buffer<std::size_t>(tiles + 1);
+  std::size_t sum = 0;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    view.start[t] = sum;
+    for (std::size_t c = 0; c < chunks; ++c) sum += std::exchange(counts[c][t], static_cast<u32>(sum));
+  }
+  view.start[tiles] = view.pairs = sum;
+  view.ids = buffer<u32>(sum);
+  parallel(chunks, threads, [&](std::size_t c) {
+    const Row* span = spans[c].data();
+    for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k)
+      for (u32 y = view.blobs[k].y0; y < view.blobs[k].y1; ++y, ++span) {
+        u32* to = counts[c].data() + std::size_t(y) * columns;
+        for (u32 x = span->begin; x < span->end; ++x) view.ids[to[x]++] = static_cast<u32>(k);
+      }
+  });
+  return view;
+}
+
+}  // namespace gsc::render

@@ -188,7 +188,7 @@ def _column(rgb: tuple[float, float, float]) -> Planes:
 def _opponent(planes: Planes) -> Planes:
     """(3, H, W) sRGB to YCxCz: light, red-green, blue-yellow."""
     linear = np.where(planes <= 0.04045, planes / 12.92, ((planes + 0.055) / 1.055) ** 2.4)
-    x, y, z = np.tensordot(_TO_XYZ, linear, 1) / _WHITE
+    x, y, z = np.einsum("ij,jhw->ihw", _TO_XYZ, linear) / _WHITE
     return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)))
 
 
@@ -196,8 +196,8 @@ def _uniform(opponent: Planes) -> Planes:
     """(3, H, W) YCxCz to L*a*b*, with the Hunt effect: colours are less vivid where it is dark."""
     y = (opponent[0] + 16) / 116
     xyz = np.stack((y + opponent[1] / 500, y, y - opponent[2] / 200)) * _WHITE
-    shown = np.clip(np.tensordot(_TO_RGB, xyz, 1), 0, 1)  # filtered colours may leave the gamut
-    ratio = np.tensordot(_TO_XYZ, shown, 1) / _WHITE
+    shown = np.clip(np.einsum("ij,jhw->ihw", _TO_RGB, xyz), 0, 1)  # filtered colours may leave the gamut
+    ratio = np.einsum("ij,jhw->ihw", _TO_XYZ, shown) / _WHITE
     limit = 6 / 29
     x, y, z = np.where(ratio > limit**3, np.cbrt(ratio), ratio / (3 * limit**2) + 4 / 29)
     light = 116 * y - 16

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,17 +30,35 @@ class Run:
 class CommandError(RuntimeError):
     """A measured command that failed."""
 
+    def __init__(self, reason: str, command: Sequence[str] = ()) -> None:
+        self.reason = reason
+        names = " ".join(Path(part).name for part in command)
+        super().__init__(f"{names}: {reason}" if names else reason)
 
-def run(command: Sequence[str]) -> Run:
-    """Run `command` and measure it. Raises `CommandError` with its message when it fails."""
+
+class TooSlowError(CommandError):
+    """A measured command that was stopped because it took too long."""
+
+
+def run(command: Sequence[str], limit: float | None = None) -> Run:
+    """Run `command` and measure it. Raises `CommandError` with its message when it fails, and `TooSlowError`
+    after `limit` seconds."""
     launcher = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), *command]
-    done = subprocess.run(launcher, capture_output=True, text=True, check=False)
-    head, _, errors = done.stderr.rpartition("\n@ ")
-    if done.returncode or not errors:
-        message = (head or done.stderr).strip() or f"exit status {done.returncode}"
-        raise CommandError(f"{' '.join(Path(part).name for part in command)}: {message}")
-    figures = json.loads(errors)
-    return Run(output=done.stdout, **figures)
+    with subprocess.Popen(
+        launcher, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=limit)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)  # the session that was started for it: it and its children
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TooSlowError(f"did not finish in {limit:g} s") from None
+            raise
+    head, _, figures = errors.rpartition("\n@ ")
+    if process.returncode or not figures:
+        message = (head or errors).strip() or f"exit status {process.returncode}"
+        raise CommandError(message, command)
+    return Run(output=output, **json.loads(figures))
 
 
 def launch(command: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import run
-from benchmarks.static.passes import say
+from benchmarks.static.passes import METRIC, say
 from benchmarks.static.scenes import Scene, ply_summary, read_scenes
 
 ROOT = Path(__file__).parents[1]
@@ -41,19 +41,21 @@ def row_of(options: argparse.Namespace, scene: Scene, path: Path) -> tuple[Path,
     run([*shlex.split(options.gsdec), str(coded), "-o", str(decoded)])
     pictures = folder / "views"
     command = [*shlex.split(options.referee), "compare", str(path), str(decoded), "--amplify", "10"]
-    command += [*scene.camera_options(options.scenes.resolve(), options.views), "--png", str(pictures)]
+    rig = scene.rigs[0] if scene.rigs[0] == "auto" else str(options.scenes.resolve() / scene.rigs[0])
+    command += ["--rig", rig, "--views", str(options.views or scene.views), "--size", scene.size]
+    command += ["--png", str(pictures)]
     done = subprocess.run([*command, "--json", str(report)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the referee failed: {done.stderr.strip()[-2000:]}")
     test = json.loads(report.read_text(encoding="utf-8"))["tests"][0]
-    number = median_view(test["views"], scene.metric)
+    number = median_view(test["views"], METRIC)
     view = test["views"][number]
     picture = next(pictures.glob(f"t0_{number:03d}_*.png"))
     before, after = path.stat().st_size, coded.stat().st_size
     caption = (
         f"{scene.name} ({scene.licence})   {before / 1e6:.1f} -> {after / 1e6:.2f} MB ({before / after:.0f}x)"
         f", {after / ply_summary(path)[0]:.2f} bytes a splat   "
-        f"this view {float(view[scene.metric]):.2f} dB, SSIM {view['ssim']:.4f}"
+        f"this view {float(view[METRIC]):.2f} dB, SSIM {view['ssim']:.4f}"
     )
     decoded.unlink()
     return picture, caption

@@ -13,18 +13,17 @@ import json
 import os
 import re
 import shlex
-import shutil
 import statistics
 import struct
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import CommandError, Run, run
+from benchmarks.peers import PEERS, Codec, fill, read_codecs, unavailable
 from benchmarks.static.scenes import ply_summary
 from benchmarks.tables import markdown
 
@@ -32,25 +31,6 @@ ROOT = Path(__file__).parents[2]
 OURS, ONE, TINY, BARE = "gscodec", "gscodec, 1 thread", "gscodec, 3 splats", "python -c pass"
 JOBS = ("encode", "decode")
 MEMORY = {"encode": (6.0, 300.0), "decode": (2.5, 150.0)}  # at most a times the input's floats and b MB
-
-
-@dataclass(frozen=True, kw_only=True)
-class Codec:
-    """An entry of peers.toml."""
-
-    name: str
-    encode: str = ""
-    decode: str = ""
-    suffix: str = ".bin"
-    time_encode: bool = True
-    encode_limit: float | dict[str, float] | None = None
-    decode_limit: float | dict[str, float] | None = None
-    own_clock: str = ""
-
-    def limit(self, job: str, scene: str) -> float | None:
-        """What our seconds over theirs are to stay below."""
-        limit = self.encode_limit if job == "encode" else self.decode_limit
-        return limit.get(scene) if isinstance(limit, dict) else limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,21 +61,6 @@ class Missing:
     name: str
     job: str
     reason: str
-
-
-def read_codecs(path: Path) -> list[Codec]:
-    """All entries of a commands file, in its order."""
-    with path.open("rb") as file:
-        return [Codec(name=name, **entry) for name, entry in tomllib.load(file).items()]
-
-
-def fill(template: str, source: Path, output: Path, degree: int) -> list[str]:
-    """The command of a template; its words are split before names of files go in."""
-    values = {"{in}": str(source), "{out}": str(output), "{degree}": str(degree)}
-    words = shlex.split(template)
-    for key, value in values.items():
-        words = [word.replace(key, value) for word in words]
-    return words
 
 
 def ours(quality: str, *options: str) -> Codec:
@@ -199,14 +164,6 @@ def rows_of(
         ]
         rows.append(row)
     return rows
-
-
-def unavailable(command: str) -> str:
-    """Why a command cannot be run; empty when it can."""
-    if not command:
-        return "no command given"
-    tool = shlex.split(command)[0]
-    return "" if shutil.which(tool) else f"{tool} is not on the PATH"
 
 
 def contenders_for(
@@ -352,7 +309,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("scenes", nargs="+", type=Path, metavar="SCENE.ply")
-    add("--commands", type=Path, default=Path(__file__).with_name("peers.toml"), metavar="FILE")
+    add("--commands", type=Path, default=PEERS, metavar="FILE")
     add("--only", action="append", metavar="NAME", help="of the commands file, these codecs; repeatable")
     add("--job", action="append", choices=JOBS, help="not both; the other one is not timed")
     add("--coded", action="append", type=coded_file, default=[], metavar="NAME:SCENE=FILE", help="repeatable")
@@ -360,7 +317,9 @@ def main(argv: list[str] | None = None) -> int:
     add("--repeat", type=int, default=5, metavar="N", help="turns")
     add("--out", type=Path, metavar="DIR", help="also write peers.md and peers.json there")
     options = parser.parse_args(argv)
-    codecs = [c for c in read_codecs(options.commands) if not options.only or c.name in options.only]
+    codecs = [
+        c for c in read_codecs(options.commands) if (c.name in options.only if options.only else c.speed)
+    ]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     rows: list[dict[str, Any]] = []
     missing: list[Missing] = []

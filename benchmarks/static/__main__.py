@@ -1,7 +1,8 @@
 """python -m benchmarks.static --scenes DIR --referee COMMAND
 
-Encodes and decodes every scene at every preset, has the referee compare the results, and writes RESULTS.csv,
-RATIOS.csv, RESULTS.md and RESULTS.png. An interrupted run goes on where it stopped.
+Encodes and decodes every scene with every preset and every other codec that is there, has the referee compare
+the results, and writes RESULTS.md, RESULTS.png and the tables as CSV. An interrupted run goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import argparse
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from benchmarks.measure import CommandError
-from benchmarks.static.passes import PRESETS, Setup, load, measure_scene, say
+from benchmarks.peers import PEERS, read_codecs
+from benchmarks.static.codings import DEFAULT, OURS, POINTS, of_peer, ours
+from benchmarks.static.passes import Setup, load, measure_scene, say
 from benchmarks.static.plot import write_plot
-from benchmarks.static.report import PEERS_REMARK, peers, ratio_table, result_rows, write_report
+from benchmarks.static.report import write_report
 from benchmarks.static.scenes import read_scenes
 
 ROOT = Path(__file__).parents[2]
@@ -35,16 +39,21 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--scene", action="append", choices=[*scenes], metavar="NAME", help=f"{', '.join(scenes)}; repeatable"
     )
-    add(
-        "--preset", action="append", choices=PRESETS, metavar="NAME", help=f"{', '.join(PRESETS)}; repeatable"
-    )
+    add("--preset", action="append", choices=[*POINTS], metavar="NAME", help="only these; repeatable")
+    add("--point", action="append", default=[], metavar="NAME=ARGS", help="another point of our curve")
+    add("--effort", action="append", metavar="N", help="a curve at this effort; repeatable (gsenc's default)")
+    add("--gsenc-options", default="", metavar="ARGS", help="for every encoding of ours; a curve of its own")
+    add("--peer", action="append", metavar="NAME", help="only these, or none; repeatable")
+    add("--peers", type=Path, default=PEERS, metavar="FILE", help="commands of the other codecs")
+    add("--gsplat-python", metavar="FILE", help="a Python with gsplat and PLAS (or set GSPLAT_PYTHON)")
+    add("--limit", type=float, default=600, metavar="S", help="seconds for one encoding or decoding")
     add("--views", type=int, metavar="N", help="views of every scene, for a quick look")
-    add("--threads", type=int, default=0, metavar="N", help="threads of encoder and decoder")
+    add("--threads", type=int, default=0, metavar="N", help="threads of our encoder and decoder")
     add("--repeat", type=int, default=1, metavar="N", help="encode and decode N times, keep the fastest")
     add("--keep", action="store_true", help="keep the decoded files")
-    add("--force", action="store_true", help="forget earlier results of these scenes")
-    add("--gsenc", default=f"{sys.executable} -m gscodec.cli.gsenc", metavar="COMMAND")
-    add("--gsdec", default=f"{sys.executable} -m gscodec.cli.gsdec", metavar="COMMAND")
+    add("--force", action="append", default=[], metavar="CODEC", help=f"again: {OURS}, a peer, or all")
+    add("--gsenc", default=f"{shlex.quote(sys.executable)} -m gscodec.cli.gsenc", metavar="COMMAND")
+    add("--gsdec", default=f"{shlex.quote(sys.executable)} -m gscodec.cli.gsdec", metavar="COMMAND")
     return parser.parse_args(argv)
 
 
@@ -52,46 +61,52 @@ def main(argv: list[str] | None = None) -> int:
     """Exit status: 0, or 1 when a scene failed."""
     options = arguments(argv)
     entries = read_scenes()
-    chosen = options.scene or list(entries)
-    presets = [preset for preset in PRESETS if preset in (options.preset or PRESETS)]
     # the measured commands run from anywhere, and find this checkout unless the codec is installed
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    if options.gsplat_python:
+        os.environ["GSPLAT_PYTHON"] = options.gsplat_python
+    points = {name: POINTS[name] for name in POINTS if name in (options.preset or POINTS)}
+    points |= dict(point.split("=", 1) for point in options.point)
+    peers = [of_peer(c) for c in read_codecs(options.peers) if c.name in (options.peer or [c.name])]
     setup = Setup(
         scenes=options.scenes.resolve(),
         made=options.made.resolve() if options.made else None,
         out=options.out,
-        work=options.work,
-        gsenc=shlex.split(options.gsenc),
-        gsdec=shlex.split(options.gsdec),
+        work=options.work.resolve(),
         referee=shlex.split(options.referee or ""),
         views=options.views,
-        threads=options.threads,
+        limit=options.limit,
         repeat=options.repeat,
         keep=options.keep,
         force=options.force,
+        started=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
     )
     failed = []
-    for name in chosen if options.referee else ():
-        reference = entries[name].path(setup.scenes, setup.made)
+    for name in (options.scene or entries) if options.referee else ():
+        scene = entries[name]
+        reference = scene.path(setup.scenes, setup.made)
         if reference is None:
-            say(f"{name}: not there, left out" + (" (see --made)" if entries[name].made else ""))
+            say(f"{name}: not there, left out" + (" (see --made)" if scene.made else ""))
             continue
-        say(f"{name}")
+        say(name)
+        cameras = setup.scenes / scene.encoder_cameras if scene.encoder_cameras else None
+        efforts = options.effort or [DEFAULT]
+        us = ours(
+            options.gsenc, options.gsdec, points, efforts, options.gsenc_options, options.threads, cameras
+        )
         try:
-            measure_scene(setup, entries[name], reference, presets)
+            measure_scene(setup, scene, reference, [*us, *peers])
         except (CommandError, RuntimeError, OSError) as error:
             say(f"  failed: {error}")
             failed.append(name)
-    records = [record for name in entries if "presets" in (record := load(setup.record_path(name)))]
+    records = [record for name in entries if "rows" in (record := load(setup.record_path(name)))]
     if not records:
         say("no results")
         return 1
-    ratios = write_report(options.out, records)
-    write_plot(options.out / "RESULTS.png", result_rows(records), peers())
-    if ratios:
-        print(f"Bytes over those of other codecs at equal quality (theirs {PEERS_REMARK})\n")
-        print(ratio_table(ratios))
-    say(f"wrote RESULTS.csv, RATIOS.csv, RESULTS.md, RESULTS.png to {options.out}")
+    summary, rows = write_report(options.out, records)
+    write_plot(options.out / "RESULTS.png", rows)
+    print(summary)
+    say(f"wrote RESULTS.md and the tables beside it to {options.out}")
     return 1 if failed else 0
 
 

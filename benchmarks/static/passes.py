@@ -1,7 +1,8 @@
-"""One scene: encode and decode at each preset, then let the referee render the reference and every result.
+"""One scene: everybody encodes and decodes it, then the referee renders the reference and every result.
 
 Figures go to a JSON file per scene after each step, so that an interrupted run goes on where it stopped. A
-preset is measured again when the codec has changed; what the referee has seen before is not rendered again.
+row is coded again when its input, its tool or its arguments have changed; what the referee has seen is not
+rendered again.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, run
+from benchmarks.measure import CommandError, Run, TooSlowError, run
+from benchmarks.peers import fill
+from benchmarks.static.cameras import DISTANCES
+from benchmarks.static.codings import OURS, Coding
 from benchmarks.static.scenes import Scene, ply_summary, sha256_of
 
-PRESETS = ("near-lossless", "high", "default", "small", "tiny")
 Record = dict[str, Any]
+Ask = Callable[[Sequence[Path]], list[Record]]
+METRIC = "psnr_content"  # over pixels that a splat covers: an empty background would flatter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +39,13 @@ class Setup:
     made: Path | None
     out: Path
     work: Path
-    gsenc: list[str]
-    gsdec: list[str]
     referee: list[str]
     views: int | None = None
-    threads: int = 0
+    limit: float = 600
     repeat: int = 1
     keep: bool = False
-    force: bool = False
+    force: Collection[str] = ()
+    started: str = ""
 
     def record_path(self, scene: str) -> Path:
         """The JSON of a scene."""
@@ -51,20 +55,6 @@ class Setup:
 def say(message: str) -> None:
     """Progress, for people."""
     print(message, file=sys.stderr, flush=True)
-
-
-@cache
-def build_of_codec() -> str:
-    """A short hash of the code that encodes and decodes (modules and native library)."""
-    import gscodec
-
-    root = Path(gscodec.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root)
-        if path.suffix in {".py", ".so", ".pyd"} and inside.parts[0] not in {"reference", "cli"}:
-            digest.update(f"{inside}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @cache
@@ -96,114 +86,229 @@ def save(path: Path, record: Record) -> None:
     temporary.replace(path)
 
 
-def _best(command: Callable[[], list[str]], repeat: int) -> Run:
-    return min((run(command()) for _ in range(repeat)), key=lambda result: result.wall_s)
+def key_of(*parts: object) -> str:
+    """A hash by which to know that nothing has changed."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def _figures(result: Run) -> Record:
-    return {"wall_s": result.wall_s, "cpu_s": result.cpu_s, "peak_mb": result.peak_mb}
+def _tool(command: Sequence[str], report: Path | None = None) -> str:
+    """Run a helper that is not measured; its output, or the JSON that it wrote."""
+    begin = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[:4])}: {done.stderr.strip()[-2000:]}")
+    say(f"  {command[2]} {command[3]}: {time.monotonic() - begin:.0f} s")
+    return report.read_text(encoding="utf-8") if report else done.stdout
 
 
-def measure_preset(setup: Setup, reference: Path, preset: str, folder: Path) -> Record:
-    """Encode and decode once (or the fastest of several); the decoded file stays in `folder`."""
-    coded, decoded = folder / f"{preset}.gsc", folder / f"{preset}.ply"
-    threads = ["--threads", str(setup.threads)] if setup.threads else []
-    encode = [*setup.gsenc, str(reference), "-o", str(coded), "--quality", preset, "--json", *threads]
-    decode = [*setup.gsdec, str(coded), "-o", str(decoded), *threads]
-    for path in (coded, decoded):
-        path.unlink(missing_ok=True)
-    encoding = _best(lambda: encode, setup.repeat)
-    decoding = _best(lambda: decode, setup.repeat)
-    return {
-        "build": build_of_codec(),
-        "bytes": coded.stat().st_size,
-        "sha256": sha256_of(coded),
-        "decoded_sha256": sha256_of(decoded),
-        "decoded_splats": ply_summary(decoded)[0],
-        "encode": _figures(encoding),
-        "decode": _figures(decoding),
-    }
+def _reason(error: Exception) -> str:
+    """The last line of what a command said."""
+    return (getattr(error, "reason", str(error)).splitlines() or ["failed"])[-1]
 
 
-def quality_of(test: Record, metric: str) -> Record:
+class Pass:
+    """A scene in work: its record, its files, and the steps."""
+
+    def __init__(self, setup: Setup, scene: Scene, reference: Path) -> None:
+        self.setup, self.scene, self.reference = setup, scene, reference
+        self.folder = setup.work / scene.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = setup.record_path(scene.name)
+        self.input = sha256_of(reference)
+        splats, self.degree = ply_summary(reference)
+        record = load(self.path)
+        if record.get("input_sha256") != self.input or "all" in setup.force:
+            record = {}
+        self.record = {key: record[key] for key in ("sets", "rows") if key in record} | {
+            "scene": scene.name,
+            "source": scene.source,
+            "licence": scene.licence,
+            "group": scene.group,
+            "splats": splats,
+            "sh_degree": self.degree,
+            "input_bytes": reference.stat().st_size,
+            "input_sha256": self.input,
+            "machine": machine(),
+        }
+        self.sets: Record = self.record.setdefault("sets", {})
+        self.rows: Record = self.record.setdefault("rows", {})
+
+    def cameras(self) -> None:
+        """The camera files of every set, kept in the work folder as long as nothing has changed."""
+        scene, views = self.scene, self.setup.views or self.scene.views
+        for name, rig in scene.sets().items():
+            file = str(self.setup.scenes / rig) if rig.endswith(".json") else rig
+            key = key_of(self.input, sha256_of(Path(file)) if file != rig else rig, views, scene.size)
+            folder = self.folder / f"cameras_{name}"
+            have = self.sets.get(name, {})
+            files = {distance: folder / f"{distance}.json" for distance in DISTANCES}
+            if have.get("key") == key and all(path.is_file() for path in files.values()):
+                continue
+            command = [sys.executable, "-m", "benchmarks.static.cameras", str(self.reference), "--rig", file]
+            command += ["--views", str(views), "--size", scene.size, "--out", str(folder)]
+            kind = _tool(command).strip()
+            count = len(json.loads(files["full"].read_text(encoding="utf-8")))
+            text = "test cameras of the scene" if file != rig else f"rig {rig} ({kind})"
+            self.sets[name] = {
+                "key": key,
+                "cameras": f"{text}, {count} views, {scene.size}",
+                "files": {distance: sha256_of(path) for distance, path in files.items()},
+            }
+
+    def code(self, coding: Coding) -> bool:
+        """Bring a row up to date; whether there is something to look at."""
+        old = self.rows.get(coding.name, {})
+        if coding.codec in self.setup.force:
+            old = {}
+        key = key_of(self.input, coding.identity)
+        row = {"codec": coding.codec, "family": coding.family, "point": coding.point, "effort": coding.effort}
+        row |= {"version": coding.version, "key": key, "run": self.setup.started}
+        if coding.missing:
+            if "bytes" not in old:
+                self.rows[coding.name] = row | {"failed": coding.missing}
+            return "bytes" in old
+        if old.get("key") == key and ("bytes" in old or old.get("limit", 0) >= self.setup.limit):
+            say(f"  {coding.name}: kept{'' if 'bytes' in old else ', ' + old['failed']}")
+            return "bytes" in old
+        try:
+            row |= self._measure(coding)
+        except TooSlowError as error:
+            self.rows[coding.name] = row | {"failed": str(error), "limit": self.setup.limit}
+        except (CommandError, OSError, ValueError) as error:
+            if coding.codec == OURS:
+                raise
+            self.rows[coding.name] = row | {"failed": _reason(error)}
+        else:
+            self.rows[coding.name] = {k: old[k] for k in ("quality",) if k in old} | row
+        save(self.path, self.record)
+        failed = self.rows[coding.name].get("failed")
+        say(f"  {coding.name}: {failed or self._summary(row)}")
+        return not failed
+
+    def _summary(self, row: Record) -> str:
+        return (
+            f"{row['bytes']:,} bytes, {row['bytes'] / self.record['splats']:.2f} a splat, encoded in "
+            f"{row['encode']['wall_s']:.2f} s, decoded in {row['decode']['wall_s']:.2f} s"
+        )
+
+    def _file(self, coding: Coding, suffix: str) -> Path:
+        return self.folder / f"{coding.name.replace(' ', '_').replace('/', '_')}{suffix}"
+
+    def _measure(self, coding: Coding) -> Record:
+        """Encode and decode once, or the fastest of several. Both files stay in the work folder."""
+        coded, decoded = self._file(coding, coding.suffix), self._file(coding, ".decoded.ply")
+        runs: dict[str, Run] = {}
+        pairs = {"encode": (self.reference, coded), "decode": (coded, decoded)}
+        for job, (source, output) in pairs.items():
+            command = fill(getattr(coding, job), source, output, self.degree)
+            for _ in range(self.setup.repeat):
+                output.unlink(missing_ok=True)
+                done = run(command, self.setup.limit)
+                if not (output.exists() and output.stat().st_size):
+                    raise CommandError("wrote nothing")
+                runs[job] = min(runs.get(job, done), done, key=lambda one: one.wall_s)
+        figures = {
+            job: {"wall_s": one.wall_s, "cpu_s": one.cpu_s, "peak_mb": one.peak_mb}
+            for job, one in runs.items()
+        }
+        return figures | {
+            "bytes": coded.stat().st_size,
+            "sha256": sha256_of(coded),
+            "decoded_sha256": sha256_of(decoded),
+            "decoded_splats": ply_summary(decoded)[0],
+        }
+
+    def decoded(self, coding: Coding) -> Path | None:
+        """The decoded file of a row, made again when it is not there; None when it cannot be made."""
+        row, path = self.rows[coding.name], self._file(coding, ".decoded.ply")
+        if path.is_file() and sha256_of(path) == row["decoded_sha256"]:
+            return path
+        coded = self._file(coding, coding.suffix)
+        if coded.is_file() and sha256_of(coded) == row["sha256"]:
+            run(fill(coding.decode, coded, path, self.degree))
+            row["decoded_sha256"] = sha256_of(path)
+        elif coding.missing:
+            return None
+        else:
+            row |= self._measure(coding) | {"run": self.setup.started}
+        return path
+
+    def look(self, codings: Sequence[Coding], part: str, used: str, ask: Ask) -> None:
+        """Ask about the rows whose figures in `part` are not of this file and of the cameras `used`."""
+        waiting = {}
+        for coding in codings:
+            row = self.rows[coding.name]
+            kept = row.get("quality", {}).get(part, {})
+            if kept.get("key") != key_of(row["decoded_sha256"], used) and (path := self.decoded(coding)):
+                waiting[coding.name] = path
+        if waiting:
+            for name, figures in zip(waiting, ask(list(waiting.values())), strict=True):
+                row = self.rows[name]
+                figures["key"] = key_of(row["decoded_sha256"], used)
+                row.setdefault("quality", {})[part] = figures
+            save(self.path, self.record)
+
+    def judge(self, codings: Sequence[Coding], name: str, distance: str) -> None:
+        """What the referee says with a set of cameras at a distance."""
+        cameras = self.folder / f"cameras_{name}" / f"{distance}.json"
+        used, size = self.sets[name]["files"][distance], self.scene.size
+
+        def ask(tests: Sequence[Path]) -> list[Record]:
+            report = self.folder / "referee.json"
+            command = [*self.setup.referee, "compare", str(self.reference), *map(str, tests)]
+            command += ["--rig", str(cameras), "--views", "999", "--size", size, "--json", str(report)]
+            answer = json.loads(_tool(command, report))
+            return [quality_of(test) for test in answer["tests"]]
+
+        self.look(codings, f"{name} {distance}", f"{used} {size}", ask)
+
+    def compare_photos(self, codings: Sequence[Coding]) -> None:
+        """What photos.py says."""
+        folder, cameras = self.setup.scenes / self.scene.photos, self.setup.scenes / self.scene.rigs[0]
+        if not self.scene.photos or not folder.is_dir():
+            return
+        used = key_of(*map(sha256_of, [cameras, *sorted(folder.glob("*.png"))]), self.setup.views)
+
+        def ask(tests: Sequence[Path]) -> list[Record]:
+            report = self.folder / "photos.json"
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.static.photos",
+                str(self.reference),
+                *map(str, tests),
+            ]
+            command += ["--cameras", str(cameras), "--photos", str(folder), "--json", str(report)]
+            command += ["--views", str(self.setup.views)] if self.setup.views else []
+            rows: list[Record] = json.loads(_tool(command, report))
+            return rows
+
+        self.look(codings, "photos", used, ask)
+
+
+def quality_of(test: Record) -> Record:
     """The figures of one test in the referee's report. Infinite ones are the text "inf"."""
     views = test["views"]
     return {
-        "psnr": test[metric],
-        "psnr_min": min((view[metric] for view in views), key=float),
+        "psnr": test[METRIC],
+        "psnr_min": min((view[METRIC] for view in views), key=float),
         "ssim": test["ssim"],
         "ssim_min": test["ssim_min"],
         "views": len(views),
     }
 
 
-def ask_referee(setup: Setup, scene: Scene, reference: Path, tests: Sequence[Path], report: Path) -> Record:
-    """One call for all tests, so that the reference is rendered once."""
-    options = scene.camera_options(setup.scenes, setup.views)
-    command = [*setup.referee, "compare", str(reference), *map(str, tests), *options, "--json", str(report)]
-    begin = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the referee failed: {done.stderr.strip()[-2000:]}")
-    say(f"  referee: {len(tests)} tests in {time.monotonic() - begin:.0f} s")
-    answer: Record = json.loads(report.read_text(encoding="utf-8"))
-    return answer
-
-
-def measure_scene(setup: Setup, scene: Scene, reference: Path, presets: Sequence[str]) -> Record:
-    """The record of one scene, with every wanted preset up to date."""
-    path = setup.record_path(scene.name)
-    record = {} if setup.force else load(path)
-    input_hash = sha256_of(reference)
-    cameras = scene.camera_text(setup.views)
-    rig_hash = "" if scene.rig == "auto" else sha256_of(setup.scenes / scene.rig)
-    view_key = hashlib.sha256(f"{input_hash} {cameras} {rig_hash} {scene.metric}".encode()).hexdigest()
-    if record.get("view_key") != view_key:
-        record = {}
-    splats, degree = ply_summary(reference)
-    record |= {
-        "scene": scene.name,
-        "source": scene.source,
-        "licence": scene.licence,
-        "group": scene.group,
-        "cameras": cameras,
-        "metric": scene.metric,
-        "splats": splats,
-        "sh_degree": degree,
-        "input_bytes": reference.stat().st_size,
-        "input_sha256": input_hash,
-        "view_key": view_key,
-        "machine": machine(),
-    }
-    rows: Record = record.setdefault("presets", {})
-    seen = {row["decoded_sha256"]: row["quality"] for row in rows.values() if "quality" in row}
-    folder = setup.work / scene.name
-    folder.mkdir(parents=True, exist_ok=True)
-    waiting: dict[str, Path] = {}
-    for preset in presets:
-        row = rows.get(preset, {})
-        if row.get("build") == build_of_codec() and "quality" in row:
-            say(f"  {preset}: kept")
-            continue
-        row = rows[preset] = measure_preset(setup, reference, preset, folder)
-        say(
-            f"  {preset}: {row['bytes']:,} bytes, {row['bytes'] / splats:.2f} a splat, encoded in "
-            f"{row['encode']['wall_s']:.2f} s, decoded in {row['decode']['wall_s']:.2f} s"
-        )
-        if row["decoded_sha256"] in seen:
-            row["quality"] = seen[row["decoded_sha256"]]
-        else:
-            waiting[preset] = folder / f"{preset}.ply"
-        save(path, record)
-    if waiting:
-        report = folder / "referee.json"
-        answer = ask_referee(setup, scene, reference, list(waiting.values()), report)
-        record["rig"] = answer["rig"]
-        for preset, test in zip(waiting, answer["tests"], strict=True):
-            rows[preset]["quality"] = quality_of(test, scene.metric)
-    record["presets"] = {name: rows[name] for name in PRESETS if name in rows}
-    save(path, record)
+def measure_scene(setup: Setup, scene: Scene, reference: Path, codings: Sequence[Coding]) -> Record:
+    """The record of one scene, with every coding up to date."""
+    work = Pass(setup, scene, reference)
+    work.cameras()
+    done = [coding for coding in codings if work.code(coding)]
+    for name in work.sets:
+        for distance in DISTANCES:
+            work.judge(done, name, distance)
+    work.compare_photos(done)
+    save(work.path, work.record)
     if not setup.keep:
-        for preset in presets:
-            (folder / f"{preset}.ply").unlink(missing_ok=True)
-    return record
+        for path in work.folder.glob("*.decoded.ply"):
+            path.unlink()
+    return work.record

@@ -1,4 +1,4 @@
-"""The scenes: where their files are, where they come from, and how the referee looks at them."""
+"""The scenes: where their files are, where they come from, and the cameras by which they are judged."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class Scene:
     name: str
     source: str
     licence: str
-    rig: str
+    rigs: list[str]
     views: int
     size: str
-    metric: str
     file: str = ""
     made: str = ""
     group: str = ""
+    encoder_cameras: str = ""
+    photos: str = ""
 
     def path(self, scenes: Path, made: Path | None) -> Path | None:
         """The PLY; None when it is not there."""
@@ -33,15 +34,9 @@ class Scene:
             path = scenes / self.file
         return path if path and path.is_file() else None
 
-    def camera_options(self, scenes: Path, views: int | None) -> list[str]:
-        """Options of the referee; `views` overrides the scene's own."""
-        rig = self.rig if self.rig == "auto" else str(scenes / self.rig)
-        return ["--rig", rig, "--views", str(views or self.views), "--size", self.size]
-
-    def camera_text(self, views: int | None) -> str:
-        """The same for people."""
-        rig = "automatic cameras" if self.rig == "auto" else "cameras of the scene"
-        return f"{rig}, {views or self.views} views, {self.size}"
+    def sets(self) -> dict[str, str]:
+        """The rigs by the names of their sets of cameras: `test` for a file, else the rig's own."""
+        return {"test" if rig.endswith(".json") else rig: rig for rig in self.rigs}
 
 
 def read_scenes(path: Path | None = None) -> dict[str, Scene]:

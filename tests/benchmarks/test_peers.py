@@ -12,8 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.measure import Run
+from benchmarks.peers import Codec, fill, read_codecs, unavailable
 from benchmarks.speed import peers
-from benchmarks.speed.peers import Codec, Contender, Series, take_turns
+from benchmarks.speed.peers import Contender, Series, take_turns
 from benchmarks.static.scenes import ply_summary
 
 COPY = f"{shlex.quote(sys.executable)} -c 'import shutil, sys; shutil.copy(*sys.argv[1:])' {{in}} {{out}}"
@@ -27,18 +28,25 @@ def runs(*seconds: float) -> list[Run]:
     return [Run(wall_s=s, cpu_s=2 * s, peak_mb=100 * s, output="") for s in seconds]
 
 
-def test_shipped_commands() -> None:
-    codecs = {codec.name: codec for codec in peers.read_codecs(Path(peers.__file__).with_name("peers.toml"))}
-    assert {"splat-transform SOG", "L-GSC level 1", "L-GSC level 2", "SPZ"} == set(codecs)
+def test_shipped_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs = {codec.name: codec for codec in read_codecs()}
+    levels = [f"L-GSC level {level}" for level in range(3)]
+    assert set(codecs) == {"SOG", "compressed.ply", *levels, "SPZ v4", "gsplat PNG"}
     for codec in codecs.values():
         assert {"{in}", "{out}"} <= set(shlex.split(codec.encode)) & set(shlex.split(codec.decode))
-    assert [codec.limit("decode", "showroom") for codec in codecs.values()] == [1, 1, 1, 2.5]
+    limits = {codec.name: codec.limit("decode", "showroom") for codec in codecs.values() if codec.speed}
+    assert limits == {"SOG": 1, "L-GSC level 1": 1, "L-GSC level 2": 1, "SPZ v4": 2.5}
     assert {codec.limit("decode", "fox") for codec in codecs.values()} == {None}
     assert codecs["L-GSC level 1"].limit("encode", "fox") == 2
+    monkeypatch.delenv("GSPLAT_PYTHON", raising=False)
+    assert unavailable(codecs["gsplat PNG"].encode) == "GSPLAT_PYTHON is not set"
+    monkeypatch.setenv("GSPLAT_PYTHON", sys.executable)
+    assert unavailable(codecs["gsplat PNG"].encode) == ""
+    assert Path(fill(codecs["gsplat PNG"].encode, Path("a"), Path("b"), 3)[1]).is_file()
 
 
 def test_names_of_files_stay_one_word() -> None:
-    command = peers.fill("tool --sh={degree} {in} -o {out}", Path("a b.ply"), Path("c'd"), 3)
+    command = fill("tool --sh={degree} {in} -o {out}", Path("a b.ply"), Path("c'd"), 3)
     assert command == ["tool", "--sh=3", "a b.ply", "-o", "c'd"]
 
 
@@ -73,7 +81,7 @@ def test_turns(tmp_path: Path) -> None:
 def test_an_output_with_other_splats_is_a_failure(tmp_path: Path) -> None:
     source, output = tmp_path / "in.ply", tmp_path / "out.ply"
     source.write_bytes(peers.tiny_ply())
-    command = peers.fill(COPY, source, output, 0)
+    command = fill(COPY, source, output, 0)
     right = Contender(name="right", command=command, output=output, splats=3)
     wrong = Contender(name="wrong", command=command, output=output, splats=4)
     none = Contender(name="none", command=python("pass"), output=output, splats=3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,22 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks import ratios, tables
-from benchmarks.measure import CommandError, run
+from benchmarks.measure import CommandError, TooSlowError, run
 from benchmarks.montage import median_view
-from benchmarks.ratios import ABOVE, BELOW, INSIDE, Point, bytes_at, compare, envelope, ssim_decibels
-from benchmarks.static import report
-from benchmarks.static.passes import quality_of
+from benchmarks.peers import read_codecs
+from benchmarks.ratios import (
+    ABOVE,
+    BELOW,
+    INSIDE,
+    Point,
+    bd_rate,
+    bytes_at,
+    compare,
+    envelope,
+    quality_at,
+    ssim_decibels,
+)
+from benchmarks.static import comparisons
 from benchmarks.static.scenes import ply_summary, read_scenes
 
 
@@ -85,18 +96,58 @@ def test_verdicts(peer: tuple[float, float, float], target: float | None, verdic
     assert compare(OURS, points(peer)[0]).verdict(target) == verdict
 
 
-def test_every_peer_names_a_known_scene_and_target() -> None:
-    scenes, wanted = read_scenes(), report.targets()
-    assert len(report.peers()) == 17
-    for peer in report.peers():
-        assert peer["scene"] in scenes
-        assert 0 < float(peer["ssim"]) < 1 < float(peer["bytes_per_splat"]) < float(peer["psnr"])
-        assert scenes[peer["scene"]].group in {"sh3", "sh0"}
-    assert wanted["sh3", "SOG"] == 0.35
-    assert {peer for _, peer in wanted} <= {peer["peer"] for peer in report.peers()}
+def test_quality_at_a_size() -> None:
+    curve = [(30.0, 2.0), (40.0, 8.0)]
+    assert quality_at(curve, 4) == pytest.approx(35)
+    assert (quality_at(curve, 1), quality_at(curve, 100)) == (30, 40)
 
 
-@pytest.mark.parametrize("path", sorted((Path(report.PUBLISHED)).glob("*.csv")), ids=lambda path: path.stem)
+def test_bd_rate_of_shifted_curves() -> None:
+    theirs = [(q, 2.0 ** (q / 6)) for q in (36.0, 41.0, 47.0, 55.0)]
+    ours = [(q, 0.7 * b) for q, b in theirs]
+    share, low, high = bd_rate(ours, theirs)
+    assert (share, low, high) == (pytest.approx(-0.3), 38, 52)
+    assert bd_rate(theirs, theirs)[0] == pytest.approx(0)
+
+
+def test_bd_rate_of_lines() -> None:
+    """Log bytes 0.1 q and 0.2 q - 4: the mean of their difference is that at the middle of the range."""
+    ours = [(q, math.exp(0.1 * q)) for q in (39.0, 45.0, 60.0)]
+    theirs = [(q, math.exp(0.2 * q - 4)) for q in (30.0, 50.0)]
+    share, low, high = bd_rate(ours, theirs)
+    assert (low, high) == (39, 50)
+    assert share == pytest.approx(math.exp(4 - 0.1 * 44.5) - 1)
+
+
+def test_bd_rate_of_a_cubic() -> None:
+    """PCHIP keeps to the points, and to a range without overshoot: a constant stretch stays constant."""
+    theirs = [(q, 1.0) for q in (30.0, 60.0)]
+    ours = [(30.0, 2.0), (45.0, 2.0 + 1e-9), (60.0, 2.0 + 2e-9)]
+    assert bd_rate(ours, [(30.0, 1.0), (60.0, 1.0 + 1e-9)])[0] == pytest.approx(1, abs=1e-6)
+    with pytest.raises(ValueError, match="two points"):
+        bd_rate(ours, theirs)
+
+
+def test_bd_rate_needs_a_common_range() -> None:
+    with pytest.raises(ValueError, match="in common"):
+        bd_rate([(30.0, 1.0), (37.0, 2.0)], [(40.0, 1.0), (50.0, 2.0)])
+
+
+def test_every_earlier_point_names_a_known_scene_and_codec() -> None:
+    scenes, wanted = read_scenes(), comparisons.targets()
+    codecs = {codec.name for codec in read_codecs()}
+    assert len(comparisons.earlier()) == 17
+    for (scene, peer), row in comparisons.earlier().items():
+        assert 0 < float(row["ssim"]) < 1 < float(row["bytes_per_splat"]) < float(row["psnr"])
+        assert scenes[scene].group in {"sh3", "sh0"}
+        assert peer in codecs
+    assert wanted["sh3", "SOG"] == 0.27
+    assert {peer for _, peer in wanted} <= codecs
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(comparisons.PUBLISHED)).glob("*.csv")), ids=lambda path: path.stem
+)
 def test_published_tables_are_whole(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
     rows = tables.read_csv(path)
@@ -117,74 +168,8 @@ def test_csv_round_trip(tmp_path: Path) -> None:
     assert tables.read_csv(path) == [{"a": "x, y", "b": "2"}, {"a": "", "b": ""}]
 
 
-def record(psnr: tuple[float, ...]) -> dict[str, object]:
-    presets = {
-        preset: {
-            "build": "b",
-            "bytes": 1000 * (k + 1),
-            "sha256": "0" * 64,
-            "decoded_sha256": f"{k}" * 64,
-            "decoded_splats": 5000,
-            "encode": {"wall_s": 1.0, "cpu_s": 1.0, "peak_mb": 50.0},
-            "decode": {"wall_s": 0.5, "cpu_s": 0.5, "peak_mb": 40.0},
-            "quality": {
-                "psnr": q,
-                "psnr_min": q - 1,
-                "ssim": 1 - 10 ** (-q / 20),
-                "ssim_min": 0.9,
-                "views": 12,
-            },
-        }
-        for k, (preset, q) in enumerate(zip(("tiny", "small", "default"), psnr, strict=True))
-    }
-    return {
-        "scene": "fox",
-        "source": "made up",
-        "licence": "none",
-        "group": "sh3",
-        "cameras": "12 views",
-        "metric": "psnr",
-        "rig": "inside",
-        "splats": 5000,
-        "sh_degree": 3,
-        "machine": {"processor": "p", "processors": 2, "python": "3"},
-        "presets": presets,
-    }
-
-
-def test_report_is_written_from_records(tmp_path: Path) -> None:
-    rows = report.write_report(tmp_path, [json.loads(json.dumps(record((34.0, 40.0, 57.0))))])
-    assert len(rows) == 5
-    results = tables.read_csv(tmp_path / "RESULTS.csv")
-    assert [row["bytes_per_splat"] for row in results] == ["0.2", "0.4", "0.6"]
-    assert results[0]["encode_wall_s"] == "1.0"
-    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert "presets cover 35 .. 56 dB | 34.00 .. 57.00 dB | yes" in text
-    assert report.PEERS_REMARK in text
-    assert "(inside)" in text
-    assert {row["met"] for row in rows} <= {"yes", "open"}
-
-
-def test_a_scene_with_one_preset_has_no_ratio(tmp_path: Path) -> None:
-    one = record((34.0, 40.0, 57.0))
-    one["presets"] = {"tiny": one["presets"]["tiny"]}  # type: ignore[index]
-    assert report.write_report(tmp_path, [one]) == []
-
-
-def test_figures_of_the_referee() -> None:
-    views = [
-        {"psnr_content": "inf", "psnr": 50},
-        {"psnr_content": 40.5, "psnr": 60},
-        {"psnr_content": 45, "psnr": 7},
-    ]
-    test = {"psnr": 1, "psnr_content": 41, "ssim": 0.99, "ssim_min": 0.98, "views": views}
-    assert quality_of(test, "psnr_content") == {
-        "psnr": 41,
-        "psnr_min": 40.5,
-        "ssim": 0.99,
-        "ssim_min": 0.98,
-        "views": 3,
-    }
+def test_median_view() -> None:
+    views = [{"psnr_content": "inf"}, {"psnr_content": 40.5}, {"psnr_content": 45}]
     assert median_view(views, "psnr_content") == 2
 
 
@@ -193,6 +178,19 @@ def test_ply_summary(tmp_path: Path) -> None:
     rest = "".join(f"property float f_rest_{k}\n" for k in range(24))
     path.write_bytes(f"ply\nelement vertex 7\nproperty float x\n{rest}end_header\n".encode() + b"\xff\n")
     assert ply_summary(path) == (7, 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="wait4 is a Unix call")
+def test_a_slow_process_is_stopped_with_its_children(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    child = f"import time; time.sleep(3); open({str(late)!r}, 'w')"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    begin = time.monotonic()
+    with pytest.raises(TooSlowError, match=r"did not finish in 0\.5 s"):
+        run([sys.executable, "-c", code], limit=0.5)
+    assert time.monotonic() - begin < 2.5
+    time.sleep(max(0.0, begin + 4 - time.monotonic()))
+    assert not late.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="wait4 is a Unix call")

@@ -22,7 +22,7 @@ from gscodec.container import Parameters as ParametersEvent
 from gscodec.errors import StreamError, UsageError
 from gscodec.geometry import positions
 from gscodec.limits import Limits
-from gscodec.parameters import COEFFICIENTS, Parameters, read_parameters
+from gscodec.parameters import COEFFICIENTS, CodingParameters, Parameters, read_parameters
 from gscodec.splats import Splats
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def _empty_extra(extra: ExtraAttribute, count: int) -> NDArray[Any]:
 
 
 def write_values(
-    fields: ChunkFields, integers: ChunkIntegers, parameters: Parameters, scene: SceneHeader, out: Splats
+    fields: ChunkFields, integers: ChunkIntegers, coding: CodingParameters, scene: SceneHeader, out: Splats
 ) -> None:
     """(6) The exact values of a chunk, written to the arrays of `out`, which has as many splats.
 
     Fewer SH coefficients in `out` than in the scene drop the higher ones.
     """
-    coding, source = parameters.coding, integers.source
+    source = integers.source
     positions.values(integers.positions.x, fields.grid, coding.position_mantissa, out.positions)
     scale.values(integers.scale, source, coding.scale, out.scales)
     rotation.values(integers.rotation, source, out.rotations)
@@ -167,7 +167,7 @@ class Decoder:
         parameters = self._parameters[chunk.header.parameters_id]
         fields, integers = read_chunk(chunk.payload, chunk.offset, parameters, scene.extras)
         out = empty_splats(scene, chunk.header.splat_count, self.degree)
-        write_values(fields, integers, parameters, scene, out)
+        write_values(fields, integers, parameters.coding, scene, out)
         return DecodedChunk(number=chunk.number, first_splat=chunk.first_splat, splats=out)
 
 
@@ -218,7 +218,7 @@ def decode(
         parameters = sets[chunk.header.parameters_id]
         fields, integers = read_chunk(chunk.payload, chunk.offset, parameters, scene.extras)
         rows = slice(chunk.first_splat, chunk.first_splat + chunk.header.splat_count)
-        write_values(fields, integers, parameters, scene, out.take(rows))
+        write_values(fields, integers, parameters.coding, scene, out.take(rows))
 
     with _pool(threads) as pool:
         for _ in pool.map(work, chunks):

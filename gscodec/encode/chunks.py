@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from gscodec import kernels
 from gscodec.attributes import classes as class_streams
 from gscodec.attributes import colour, extras, harmonics, opacity, predictor, rotation, scale
-from gscodec.chunk import ChunkFields, ChunkIntegers, Recorded, stream_names
+from gscodec.chunk import ChunkFields, ChunkIntegers, Pair, Recorded, stream_names
 from gscodec.container import ChunkBounds, SceneHeader
 from gscodec.encode.partition import cells_of, grid_for
+from gscodec.encode.sight import Sight
 from gscodec.encode.steps import Plan
 from gscodec.geometry import positions
 from gscodec.parameters import COLOUR, HARMONICS, OPACITY, ROTATION, SCALE
@@ -35,9 +36,15 @@ def lanes_for(index: Index) -> int:
 class ChunkRecorder:
     """Walks the streams of one chunk in order, as a reader will, and keeps what has to be coded."""
 
-    def __init__(self, splats: Splats, scene: SceneHeader, plan: Plan, classes: NDArray[np.uint8], gram=None, norm=1.0) -> None:
-        self.splats, self.scene, self.plan, self.classes = splats, scene, plan, classes
-        self.gram, self.norm = gram, norm
+    def __init__(
+        self,
+        splats: Splats,
+        scene: SceneHeader,
+        plan: Plan,
+        classes: NDArray[np.uint8],
+        sight: Sight | None = None,
+    ) -> None:
+        self.splats, self.scene, self.plan, self.classes, self.sight = splats, scene, plan, classes, sight
 
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
@@ -83,16 +90,8 @@ class ChunkRecorder:
             opacity.lattice(splats.opacities[distinct], coding.opacity),
             lanes,
         )
-        ops["colour"], colours = colour.record(
-            predictor.side(coding, COLOUR, klass, similar),
-            colour.lattice(splats.sh_dc[distinct], coding.colour),
-            lanes,
-        )
-        rest = None
-        if coding.harmonics is not None:
-            similar = predictor.similar(coding, 2, (x, distances[2]), scales, colours)
-            side = predictor.side(coding, HARMONICS, klass, similar)
-            ops["groups"], ops["coefficients"], rest = self._harmonics(side, distinct, None, lanes)
+        record = self._colours(splats, distinct, klass, (x, distances), scales, similar, None, lanes)
+        ops |= record[0]
         words = []
         for number, extra in enumerate(self.scene.extras):
             words.append(extras.to_words(extra, splats.extras[extra.name][index]))
@@ -102,38 +101,59 @@ class ChunkRecorder:
         )
         integers = ChunkIntegers(
             positions=place, source=source, classes=klass, scale=scales, rotation=quaternions,
-            opacity=opacities, colour=colours, harmonics=rest, extras=tuple(words),
+            opacity=opacities, colour=record[1], harmonics=record[2], extras=tuple(words),
         )  # fmt: skip
         return Recorded(fields=fields, ops=ops, integers=integers), index
 
-    def _harmonics(
-        self, side: kernels.Side, distinct: Index, costs: harmonics.Costs | None, lanes: int
-    ) -> tuple[kernels.Ops, kernels.Ops, NDArray[np.int32]]:
-        sh = self.plan.coding.harmonics
-        if sh is None:
-            raise RuntimeError("the scene has no harmonics")
-        wanted = harmonics.lattice(self.splats.sh_rest[distinct], sh)
+    def _colours(
+        self,
+        splats: Splats,
+        distinct: Index,
+        klass: NDArray[np.uint8],
+        place: tuple[NDArray[np.int32], tuple[Pair, Pair, Pair]],
+        scales: NDArray[np.int32],
+        similar: predictor.Similar | None,
+        costs: harmonics.Costs | None,
+        lanes: int,
+    ) -> tuple[dict[str, kernels.Ops], NDArray[np.int32], NDArray[np.int32] | None]:
+        """Colours and harmonics of the splats `distinct`: streams, and both as a reader will have them."""
+        coding, (x, distances) = self.plan.coding, place
+        ops: dict[str, kernels.Ops] = {}
+        ops["colour"], colours = colour.record(
+            predictor.side(coding, COLOUR, klass, similar),
+            colour.lattice(splats.sh_dc[distinct], coding.colour),
+            lanes,
+        )
+        if (sh := coding.harmonics) is None:
+            return ops, colours, None
+        near = predictor.similar(coding, 2, (x, distances[2]), scales, colours)
+        side = predictor.side(coding, HARMONICS, klass, near)
+        wanted = harmonics.lattice(splats.sh_rest[distinct], sh)
         metric = None
-        if self.gram is not None and costs is not None:
-            mult = 2.0 ** (self.classes[distinct] * (self.plan.coding.exponents[4]+1)/4)
-            metric = (self.gram[distinct] * (mult**2 / self.norm * 4 * np.pi)[:, None]).astype(np.float32)
-        return harmonics.record(side, sh, wanted, self.plan.steps.dead_zone, costs, metric, lanes)
+        if self.sight is not None and costs is not None:
+            step = np.array(coding.multipliers(HARMONICS), np.float64)[klass] / 64
+            metric = self.sight.metric(distinct, (self.plan.unit / step) ** 2)
+        dead_zone = self.plan.steps.dead_zone
+        record = harmonics.record(side, sh, wanted, dead_zone, costs, metric, lanes)
+        ops["groups"], ops["coefficients"], rest = record
+        return ops, colours, rest
 
-    def again(self, chunk: Recorded, index: Index, costs: harmonics.Costs) -> Recorded:
-        """The chunk with its harmonics chosen once more, now that the cost of symbols is known."""
+    def again(self, chunk: Recorded, index: Index, splats: Splats, costs: harmonics.Costs | None) -> Recorded:
+        """The chunk with colours and harmonics of `splats`, chosen by what symbols cost."""
         coding, old = self.plan.coding, chunk.integers
         first = np.diff(old.source, prepend=np.uint32(0xFFFFFFFF)) != 0
+        distances = chunk.fields.distances
         x = old.positions.x[first]
-        similar = predictor.similar(coding, 2, (x, chunk.fields.distances[2]), old.scale, old.colour)
-        side = predictor.side(coding, HARMONICS, old.classes, similar)
-        lanes = lanes_for(index)
-        groups, coefficients, rest = self._harmonics(side, index[first], costs, lanes)
-        ops = {**chunk.ops, "groups": groups, "coefficients": coefficients}
+        similar = predictor.similar(coding, 1, (x, distances[1]), old.scale)
+        new, colours, rest = self._colours(
+            splats, index[first], old.classes, (x, distances), old.scale, similar, costs, lanes_for(index)
+        )
+        ops = {**chunk.ops, **new}
         names = stream_names(coding, self.scene.extras, repeats=chunk.fields.repeats)
         return Recorded(
             fields=chunk.fields,
             ops={name: ops[name] for name in names},
-            integers=replace(old, harmonics=rest),
+            integers=replace(old, colour=colours, harmonics=rest),
         )
 
     def _order(self, x: NDArray[np.int32], tree: NDArray[np.uint8], index: Index) -> Index:

@@ -1,30 +1,33 @@
-"""From splats to a .gsc: classes, chunks, recorded values, tables, words."""
+"""From splats to a .gsc: what matters, classes, chunks, recorded values, corrected colours, words."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.attributes import extras, harmonics
-from gscodec.chunk import Recorded, write_chunk
-from gscodec.container import ChunkBounds, ChunkHeader, ExtraAttribute, SceneHeader, write_file_mode
+from gscodec.attributes import extras
+from gscodec.container import ExtraAttribute, SceneHeader, write_file_mode
 from gscodec.container.scene import FIRST_EXTRA_ID
-from gscodec.decoder import empty_splats, thread_count, write_values
-from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds, whole_rows
-from gscodec.encode.clustering import choose_tables
+from gscodec.decoder import thread_count
+from gscodec.encode.chunks import ChunkRecorder, Index, whole_rows
+from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.importance import classes_of, importance_of
 from gscodec.encode.partition import split_cells
-from gscodec.encode.steps import PRESETS, Steps, check_step, make_plan
+from gscodec.encode.passes import Passes
+from gscodec.encode.progress import Progress, silent, within
+from gscodec.encode.refit import Float32, correction, pictures
+from gscodec.encode.sight import Sight, evenly, look, sized
+from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
 from gscodec.errors import EncodeError, UsageError
-from gscodec.parameters import Parameters, context_counts, write_parameters
+from gscodec.evaluate.cameras import Camera
+from gscodec.evaluate.rigs import make_rig
 from gscodec.splats import Splats
 
-Progress = Callable[[str, float], None]
+RIG_SIZE = (400, 300)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,179 +69,209 @@ def finite_rows(splats: Splats) -> NDArray[np.bool_]:
     return np.asarray(finite)
 
 
-def choose_steps(quality: str, steps: Mapping[str, object] | None) -> Steps:
-    """The steps of a preset, with some of them overridden. Raises `UsageError`."""
-    if quality not in PRESETS:
-        raise UsageError("usage.quality", f"quality {quality!r}: expected one of {', '.join(PRESETS)}")
+def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> Steps:
+    """The steps of a quality, with some of them overridden. Raises `UsageError`."""
+    number = PRESETS.get(quality) if isinstance(quality, str) else quality
+    if number is None or isinstance(number, bool) or not FINEST <= number <= COARSEST_QUALITY:
+        names = ", ".join(PRESETS)
+        raise UsageError(
+            "usage.quality", f"quality {quality!r}: expected {names}, or {FINEST:g} to {COARSEST_QUALITY:g}"
+        )
     known = {f.name for f in fields(Steps)}
     for name, value in (steps or {}).items():
         if name not in known:
             raise UsageError("usage.steps", f"no step {name!r}: expected some of {', '.join(sorted(known))}")
         if problem := check_step(name, value):
             raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
-    return replace(PRESETS[quality], **dict(steps or {}))  # type: ignore[arg-type]
+    return replace(steps_at(number), **dict(steps or {}))  # type: ignore[arg-type]
+
+
+class Encoder:
+    """One scene, looked at once and encoded as often as it takes.
+
+    Raises `EncodeError`, `UsageError`; see `gscodec.encode` for what the arguments are.
+    """
+
+    def __init__(
+        self,
+        splats: Splats,
+        *,
+        effort: int = DEFAULT,
+        cameras: Sequence[Camera] | None = None,
+        importance: NDArray[np.floating] | None = None,
+        nonfinite: str = "drop",
+        threads: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        if not isinstance(splats, Splats):
+            raise UsageError("usage.splats", f"expected Splats, not {type(splats).__name__}")
+        self.threads = thread_count(threads)
+        self.tell = progress or silent
+        self.effort: Effort = effort_of(effort)
+        if nonfinite not in ("drop", "error"):
+            raise UsageError("usage.nonfinite", f"nonfinite {nonfinite!r}: expected drop or error")
+        weight = None if importance is None else np.asarray(importance, np.float64)
+        if weight is not None and not (
+            weight.shape == (len(splats),) and np.isfinite(weight).all() and (weight >= 0).all()
+        ):
+            raise UsageError("usage.importance", "importance: expected one finite number >= 0 per splat")
+        self.tell("checking", 0.0)
+        self.rows: Index = np.arange(len(splats))  # of the input, behind self.splats
+        finite = finite_rows(splats)
+        self.dropped = int(len(splats) - np.count_nonzero(finite))
+        if self.dropped:
+            if nonfinite == "error":
+                raise EncodeError(
+                    "encode.nonfinite", f"{self.dropped} splats have values that are not finite"
+                )
+            self.rows = np.flatnonzero(finite)
+            splats = splats.take(self.rows)
+            weight = None if weight is None else weight[self.rows]
+        self.splats = splats
+        self.weight = weight
+        self.scene = _scene_header(splats)
+        self.cameras: list[Camera] = []
+        self.sight: Sight | None = None
+        self._wanted: dict[int, list[Float32]] = {}
+        if self.effort.views and len(splats):
+            self._look(cameras)
+
+    def _look(self, cameras: Sequence[Camera] | None) -> None:
+        self.tell("looking", 0.0)
+        if cameras is not None and not len(cameras):
+            raise UsageError("usage.cameras", "an empty list of cameras; None makes some up")
+        if cameras is None:
+            cameras = make_rig(self.splats, "auto", views=self.effort.views, size=RIG_SIZE)
+        self.cameras = list(cameras)
+        views = [sized(camera, self.effort.pixels) for camera in evenly(self.cameras, self.effort.views)]
+        self.sight = look(self.splats, views, threads=self.threads, tell=within(self.tell, "looking"))
+
+    def encode(self, steps: Steps) -> Encoded:
+        """A complete file-mode .gsc."""
+        report: dict[str, object] = {
+            "splats": len(self.splats),
+            "dropped_nonfinite": self.dropped,
+            "sh_degree": self.splats.sh_degree,
+            "views": len(self.cameras),
+        }
+        kept = np.arange(len(self.splats))
+        if self.sight is not None and steps.prune > 0:
+            kept = np.flatnonzero(self.sight.largest >= steps.prune)
+        report["pruned"] = len(self.splats) - len(kept)
+        if len(kept) == 0:
+            data = write_file_mode(self.scene, [], [], [])
+            return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
+        whole = len(kept) == len(self.splats)
+        splats = self.splats if whole else self.splats.take(kept)
+        sight = self.sight if whole or self.sight is None else self.sight.take(kept)
+        weight = self._importance(splats, sight, kept, steps)
+        classes = classes_of(weight, steps.classes, steps.spread)
+        plan = make_plan(splats, classes, weight, steps)
+        cells = split_cells(splats.positions, 2 * plan.half_cell)
+        recorder = ChunkRecorder(splats, self.scene, plan, classes, sight)
+        pool = ThreadPoolExecutor(self.threads)
+        try:
+            passes = Passes(pool, recorder, cells, self.tell)
+            passes.record()
+            if passes.chooses:
+                passes.choose(splats, "weighing bits against error")
+            for number in range(self.effort.rounds if sight is not None else 0):
+                corrected = self._corrected(splats, sight, passes, number)
+                passes.choose(corrected, "correcting colours")
+            written = passes.write()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        permutation = np.concatenate(passes.order).astype(np.int64)
+        report |= {
+            "bytes": len(written.data),
+            "bytes_by_stream": written.sizes,
+            "chunks": len(cells),
+            "classes": np.bincount(classes, minlength=steps.classes).tolist(),
+            "tables": written.tables,
+        }
+        return Encoded(data=written.data, order=self.rows[kept[permutation]], report=report)
+
+    def _importance(
+        self, splats: Splats, sight: Sight | None, kept: Index, steps: Steps
+    ) -> NDArray[np.float64]:
+        if self.weight is not None:
+            return self.weight[kept]
+        if sight is not None:
+            return sight.importance()
+        return importance_of(
+            splats,
+            opacity_power=steps.opacity_power,
+            size_power=steps.size_power,
+            distance_power=steps.distance_power,
+        )
+
+    def _corrected(self, splats: Splats, sight: Sight | None, passes: Passes, number: int) -> Splats:
+        """`splats` with constant terms that make up for what the chunks lose, as far as they can."""
+        order = np.concatenate(passes.order)
+        decoded = passes.decoded()
+        shown = decoded.sh_dc
+        if number == 0 and sight is not None and splats.sh_degree:
+            lost = splats.sh_rest[order] - decoded.sh_rest
+            shown = shown + sight.constant_for(order, lost)
+        if self.effort.refit_views:
+            cameras = [
+                sized(c, self.effort.refit_pixels) for c in evenly(self.cameras, self.effort.refit_views)
+            ]
+            tell = within(self.tell, "comparing pictures")
+            shown = shown + correction(
+                replace(decoded, sh_dc=shown),
+                cameras,
+                self._pictures(cameras),
+                steps=self.effort.refit_steps,
+                threads=self.threads,
+                tell=tell,
+            )
+        constants = splats.sh_dc.copy()
+        constants[order] = _shared(shown, passes.sources())
+        return replace(splats, sh_dc=constants)
+
+    def _pictures(self, cameras: Sequence[Camera]) -> list[Float32]:
+        """What the input looks like, kept for the next encoding."""
+        if len(cameras) not in self._wanted:
+            self._wanted[len(cameras)] = pictures(self.splats, cameras, self.threads)
+        return self._wanted[len(cameras)]
+
+
+def _shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:
+    """(N, 3) the mean over splats that repeat each other, which can have one value only."""
+    bases = np.cumsum([0, *(int(source[-1]) + 1 for source in sources)])
+    if bases[-1] == len(values):
+        return values
+    source = np.concatenate([s + base for s, base in zip(sources, bases, strict=False)])
+    counts = np.bincount(source)
+    means = np.stack([np.bincount(source, values[:, k]) / counts for k in range(3)], 1)
+    return np.asarray(means[source], np.float32)
 
 
 def encode_splats(
     splats: Splats,
     *,
-    quality: str = "default",
+    quality: str | float = "default",
     steps: Mapping[str, object] | None = None,
+    effort: int = DEFAULT,
+    cameras: Sequence[Camera] | None = None,
     importance: NDArray[np.floating] | None = None,
-    gram=None,
     nonfinite: str = "drop",
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Encoded:
-    """A complete file-mode .gsc of `splats`; `importance` (N,) as in `gscodec.encode`.
+    """A complete file-mode .gsc of `splats`; arguments as in `gscodec.encode`.
 
     Raises `EncodeError`, `UsageError`.
     """
-    if not isinstance(splats, Splats):
-        raise UsageError("usage.splats", f"expected Splats, not {type(splats).__name__}")
-    workers = thread_count(threads)
-    tell = progress or (lambda stage, share: None)
     chosen = choose_steps(quality, steps)
-    if nonfinite not in ("drop", "error"):
-        raise UsageError("usage.nonfinite", f"nonfinite {nonfinite!r}: expected drop or error")
-    weight = None if importance is None else np.asarray(importance, np.float64)
-    if weight is not None and not (
-        weight.shape == (len(splats),) and np.isfinite(weight).all() and (weight >= 0).all()
-    ):
-        raise UsageError("usage.importance", "importance: expected one finite number >= 0 per splat")
-    tell("checking", 0.0)
-    kept: Index | None = None
-    finite = finite_rows(splats)
-    dropped = int(len(splats) - np.count_nonzero(finite))
-    if dropped:
-        if nonfinite == "error":
-            raise EncodeError("encode.nonfinite", f"{dropped} splats have values that are not finite")
-        kept = np.flatnonzero(finite)
-        splats = splats.take(kept)
-        weight = None if weight is None else weight[kept]
-    scene = _scene_header(splats)
-    report: dict[str, object] = {
-        "splats": len(splats),
-        "dropped_nonfinite": dropped,
-        "sh_degree": splats.sh_degree,
-    }
-    if len(splats) == 0:
-        data = write_file_mode(scene, [], [], [])
-        return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
-
-    if weight is None:
-        weight = importance_of(
-            splats,
-            opacity_power=chosen.opacity_power,
-            size_power=chosen.size_power,
-            distance_power=chosen.distance_power,
-        )
-    classes = classes_of(weight, chosen.classes, chosen.spread)
-    plan = make_plan(splats, classes, weight, chosen)
-    cells = split_cells(splats.positions, 2 * plan.half_cell)
-    from gscodec.encode.importance import TOP
-    recorder = ChunkRecorder(splats, scene, plan, classes, gram, float(np.quantile(weight, TOP)) ** 2)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        recorded, order, counts = _record(pool, recorder, cells, tell)
-        tell("choosing tables", 0.0)
-        tables, maps = choose_tables(counts)
-        parameters = Parameters(coding=plan.coding, tables=tables, maps=maps)
-        written = _write(pool, recorded, parameters, scene, tell)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    header = write_parameters(parameters, scene.extras)
-    boxes = np.array([bounds.bounds for _, bounds, _ in written])
-    x0, y0, z0 = boxes[:, :3].min(0).tolist()
-    x1, y1, z1 = boxes[:, 3:].max(0).tolist()
-    scene = replace(scene, bounds=(x0, y0, z0, x1, y1, z1))
-    data = write_file_mode(
-        scene, [header], [payload for payload, _, _ in written], [bounds for _, bounds, _ in written]
+    encoder = Encoder(
+        splats,
+        effort=effort,
+        cameras=cameras,
+        importance=importance,
+        nonfinite=nonfinite,
+        threads=threads,
+        progress=progress,
     )
-    sizes = Counter[str]()
-    for _, _, by_stream in written:
-        sizes.update(by_stream)
-    permutation = np.concatenate(order).astype(np.int64)
-    report |= {
-        "bytes": len(data),
-        "bytes_by_stream": {**sizes, "parameters": len(header)},
-        "chunks": len(cells),
-        "classes": np.bincount(classes, minlength=chosen.classes).tolist(),
-        "tables": len(tables),
-    }
-    return Encoded(data=data, order=permutation if kept is None else kept[permutation], report=report)
-
-
-def _record(
-    pool: ThreadPoolExecutor, recorder: ChunkRecorder, cells: list[Index], tell: Progress
-) -> tuple[list[Recorded], list[Index], dict[str, NDArray[np.uint32]]]:
-    """The chunks with all values chosen, the splats of each in order, and how often each symbol occurs."""
-    coding = recorder.plan.coding
-    sizes = context_counts(coding, recorder.scene.extras)
-    counts = {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
-    weight = recorder.plan.steps.rate_weight
-    chooses_again = coding.harmonics is not None and weight > 0
-    recorded: list[Recorded] = []
-    order: list[Index] = []
-    for number, (chunk, index) in enumerate(pool.map(recorder, cells)):
-        for name, ops in chunk.ops.items():
-            counts[name] += ops.histogram(sizes[name])
-        recorded.append(_without_harmonics(chunk) if chooses_again else chunk)
-        order.append(index)
-        tell("quantising", (number + 1) / len(cells))
-    if coding.harmonics is None or not chooses_again:
-        return recorded, order, counts
-    costs = _harmonics_costs(counts, len(coding.harmonics.bounds), weight)
-    for name in ("groups", "coefficients"):
-        counts[name][:] = 0
-    again = pool.map(recorder.again, recorded, order, [costs] * len(recorded))
-    for number, chunk in enumerate(again):
-        recorded[number] = chunk
-        for name in ("groups", "coefficients"):
-            counts[name] += chunk.ops[name].histogram(sizes[name])
-        tell("weighing bits against error", (number + 1) / len(cells))
-    return recorded, order, counts
-
-
-def _without_harmonics(chunk: Recorded) -> Recorded:
-    """The chunk without what will be chosen again: the largest part of its memory."""
-    ops = {name: ops for name, ops in chunk.ops.items() if name not in ("groups", "coefficients")}
-    return replace(chunk, ops=ops, integers=replace(chunk.integers, harmonics=None))
-
-
-def _write(
-    pool: ThreadPoolExecutor,
-    recorded: list[Recorded],
-    parameters: Parameters,
-    scene: SceneHeader,
-    tell: Progress,
-) -> list[tuple[bytes, ChunkBounds, dict[str, int]]]:
-    """For each chunk its payload, its bounds as decoded, and bytes by stream."""
-    plain = replace(scene, extras=())
-
-    def finish(chunk: Recorded) -> tuple[bytes, ChunkBounds, dict[str, int]]:
-        streams = list(chunk.encoded(parameters))
-        header = ChunkHeader(parameters_id=parameters.coding.id, splat_count=chunk.fields.count)
-        out = empty_splats(plain, chunk.fields.count, 0)
-        write_values(chunk.fields, replace(chunk.integers, harmonics=None, extras=()), parameters, plain, out)
-        sizes = {name: 4 * len(words) for name, (words, _) in zip(chunk.ops, streams, strict=True)}
-        return write_chunk(header, chunk.fields, streams), chunk_bounds(out), sizes
-
-    written = []
-    for number, result in enumerate(pool.map(finish, recorded)):
-        written.append(result)
-        tell("coding", (number + 1) / len(recorded))
-    return written
-
-
-def _harmonics_costs(
-    counts: Mapping[str, NDArray[np.uint32]], groups: int, per_bit: float
-) -> harmonics.Costs:
-    """Bits of symbols under the tables that the first choice of residuals would get."""
-    tables, maps = choose_tables({name: counts[name] for name in ("groups", "coefficients")}, most=32)
-    shares = tables.frequencies / (1 << tables.resolutions.astype(np.int64))[:, None]
-    bits = -np.log2(np.maximum(shares, 2.0**-14)).astype(np.float32)
-    tokens = np.ascontiguousarray(bits[maps["coefficients"]][:, : harmonics.COST_TOKENS])
-    return harmonics.Costs(
-        groups=np.ascontiguousarray(bits[maps["groups"]][:, : groups + 1]), tokens=tokens, per_bit=per_bit
-    )
+    return encoder.encode(chosen)

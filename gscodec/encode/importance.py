@@ -46,8 +46,13 @@ def importance_of(
     )
 
 
+def top_of(importance: NDArray[np.float64]) -> float:
+    """The importance of which class 0 is the middle."""
+    return float(np.quantile(importance, TOP))
+
+
 def classes_of(importance: NDArray[np.float64], classes: int, spread: float = 1.0) -> NDArray[np.uint8]:
     """(N,) class 0 for the most important splats; one class more for every 1/`spread` octaves less."""
-    top = np.quantile(importance, TOP)
+    top = top_of(importance)
     octaves = np.log2(top / np.maximum(importance, 1e-300)) if top > 0 else np.zeros(len(importance))
     return np.clip(np.rint(octaves * spread), 0, classes - 1).astype(np.uint8)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gscodec.attributes import colour as colour_streams
 from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
+from gscodec.encode.importance import top_of
 from gscodec.parameters import (
     CodingParameters,
     ColourParameters,
@@ -28,6 +29,7 @@ class Steps:
 
     position    in mean splat sizes        scale     natural log          rotation  radians
     opacity     octaves of alpha + 1/16    colour    f_dc, luma           harmonics coefficient
+    prune       splats that never reach this blend weight are left out, where pictures are looked at
     """
 
     position: float
@@ -46,6 +48,7 @@ class Steps:
     dilation: float = 0.25
     exponents: tuple[int, int, int, int, int] = (2, 2, 3, 3, 3)
     position_cap: int = 1
+    prune: float = 0.011
 
 
 WHOLE = {"classes": (1, 8), "position_cap": (0, 7)}
@@ -57,6 +60,7 @@ NON_NEGATIVE = (
     "dead_zone",
     "rate_weight",
     "dilation",
+    "prune",
 )
 
 
@@ -77,28 +81,25 @@ def check_step(name: str, value: object) -> str:
 
 
 BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)
+PRESETS = {"near-lossless": 0.08, "high": 0.42, "default": 0.88, "small": 1.55, "tiny": 2.6}
+FINEST, COARSEST_QUALITY = 0.005, 32.0
 
 
-def scaled(factor: float) -> Steps:
-    """All steps of `BASE` times one factor."""
+def steps_at(quality: float) -> Steps:
+    """Steps for a quality number: 1 is `BASE`, 2 twice as coarse. Pruning and the like go along."""
     return replace(
         BASE,
-        position=BASE.position * factor,
-        scale=BASE.scale * factor,
-        rotation=BASE.rotation * factor,
-        opacity=BASE.opacity * factor,
-        colour=BASE.colour * factor,
-        harmonics=BASE.harmonics * factor,
+        position=BASE.position * quality,
+        scale=BASE.scale * quality,
+        rotation=BASE.rotation * quality,
+        opacity=BASE.opacity * quality,
+        colour=BASE.colour * quality,
+        harmonics=BASE.harmonics * quality,
+        rate_weight=BASE.rate_weight * min(quality, 1.0) ** 0.25,
+        dilation=BASE.dilation * min(quality / 0.42, 1.0) ** 0.55,
+        prune=min(BASE.prune * quality, 0.03),
     )
 
-
-PRESETS = {
-    "near-lossless": replace(scaled(0.08), rate_weight=0.06, dilation=0.1),
-    "high": replace(scaled(0.42), rate_weight=0.1),
-    "default": scaled(0.88),
-    "small": scaled(1.55),
-    "tiny": scaled(2.6),
-}
 
 COARSEST = 512  # half cells across the scene, at least
 CODE_EPSILON = 8  # the distance of clause 5.7 that stands for "the same"
@@ -126,6 +127,7 @@ class Plan:
 
     coding: CodingParameters
     steps: Steps
+    unit: float  # importance at which class 0 begins
     exponent: int  # of half a finest cell
     size: float  # of a typical splat
 
@@ -190,7 +192,7 @@ def make_plan(
         sets=sets,
         harmonics=harmonics,
     )
-    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical)
+    return Plan(coding=coding, steps=steps, unit=top_of(importance), exponent=exponent, size=typical)
 
 
 def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:

@@ -1,0 +1,152 @@
+"""The passes over all chunks: record everything, choose harmonics by their cost, decode, correct, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.attributes import harmonics
+from gscodec.chunk import Recorded, write_chunk
+from gscodec.container import ChunkBounds, ChunkHeader, write_file_mode
+from gscodec.decoder import empty_splats, write_values
+from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds
+from gscodec.encode.clustering import choose_tables
+from gscodec.encode.progress import Progress
+from gscodec.parameters import Parameters, context_counts, write_parameters
+from gscodec.splats import Splats
+
+HARMONICS = ("groups", "coefficients")
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A file, its bytes by stream, and the number of its tables."""
+
+    data: bytes
+    sizes: dict[str, int]
+    tables: int
+
+
+class Passes:
+    """The chunks of a scene on their way into a file."""
+
+    def __init__(
+        self, pool: ThreadPoolExecutor, recorder: ChunkRecorder, cells: list[Index], tell: Progress
+    ) -> None:
+        self.pool, self.recorder, self.cells, self.tell = pool, recorder, cells, tell
+        self.coding = recorder.plan.coding
+        self.chunks: list[Recorded] = []
+        self.order: list[Index] = []
+
+    def record(self) -> None:
+        """Choose every value by rounding."""
+        per_bit = self.recorder.plan.steps.rate_weight
+        self._chooses = self.coding.harmonics is not None and per_bit > 0
+        self._counts = self._zero_counts()
+        for number, (chunk, index) in enumerate(self.pool.map(self.recorder, self.cells)):
+            self._count(chunk)
+            self.chunks.append(_without_harmonics(chunk) if self._chooses else chunk)
+            self.order.append(index)
+            self.tell("quantising", (number + 1) / len(self.cells))
+
+    def choose(self, splats: Splats, stage: str) -> None:
+        """Colours and harmonics of `splats` anew, by what symbols cost by now."""
+        costs = self._costs() if self._chooses else None
+        names = ("colour", *(HARMONICS if self.coding.harmonics else ()))
+        for name in names:
+            self._counts[name][:] = 0
+        chunks = self.pool.map(
+            lambda pair: self.recorder.again(pair[0], pair[1], splats, costs),
+            zip(self.chunks, self.order, strict=True),
+        )
+        for number, chunk in enumerate(chunks):
+            self.chunks[number] = chunk
+            self._count(chunk, names)
+            self.tell(stage, (number + 1) / len(self.chunks))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether harmonics wait for `choose`."""
+        return self._chooses
+
+    def sources(self) -> list[NDArray[np.uint32]]:
+        """For each chunk the distinct splat behind every splat."""
+        return [chunk.integers.source for chunk in self.chunks]
+
+    def decoded(self) -> Splats:
+        """The splats as a reader will have them, without extra attributes."""
+        scene = replace(self.recorder.scene, extras=())
+        counts = [chunk.fields.count for chunk in self.chunks]
+        ends = np.cumsum(counts)
+        out = empty_splats(scene, int(ends[-1]), scene.sh_degree)
+
+        def fill(number: int) -> None:
+            chunk = self.chunks[number]
+            rows = out.take(slice(int(ends[number]) - counts[number], int(ends[number])))
+            write_values(chunk.fields, replace(chunk.integers, extras=()), self.coding, scene, rows)
+
+        list(self.pool.map(fill, range(len(counts))))
+        return out
+
+    def write(self) -> Written:
+        """The file."""
+        self.tell("choosing tables", 0.0)
+        tables, maps = choose_tables(self._counts)
+        parameters = Parameters(coding=self.coding, tables=tables, maps=maps)
+        scene = self.recorder.scene
+        plain = replace(scene, extras=())
+
+        def finish(chunk: Recorded) -> tuple[bytes, ChunkBounds, dict[str, int]]:
+            streams = list(chunk.encoded(parameters))
+            header = ChunkHeader(parameters_id=self.coding.id, splat_count=chunk.fields.count)
+            out = empty_splats(plain, chunk.fields.count, 0)
+            shown = replace(chunk.integers, harmonics=None, extras=())
+            write_values(chunk.fields, shown, self.coding, plain, out)
+            sizes = {name: 4 * len(words) for name, (words, _) in zip(chunk.ops, streams, strict=True)}
+            return write_chunk(header, chunk.fields, streams), chunk_bounds(out), sizes
+
+        payloads, bounds, sizes = [], [], Counter[str]()
+        for number, (payload, bound, by_stream) in enumerate(self.pool.map(finish, self.chunks)):
+            payloads.append(payload)
+            bounds.append(bound)
+            sizes.update(by_stream)
+            self.tell("coding", (number + 1) / len(self.chunks))
+        header = write_parameters(parameters, scene.extras)
+        boxes = np.array([bound.bounds for bound in bounds])
+        x0, y0, z0 = boxes[:, :3].min(0).tolist()
+        x1, y1, z1 = boxes[:, 3:].max(0).tolist()
+        scene = replace(scene, bounds=(x0, y0, z0, x1, y1, z1))
+        data = write_file_mode(scene, [header], payloads, bounds)
+        return Written(data=data, sizes={**sizes, "parameters": len(header)}, tables=len(tables))
+
+    def _zero_counts(self) -> dict[str, NDArray[np.uint32]]:
+        sizes = context_counts(self.coding, self.recorder.scene.extras)
+        return {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
+
+    def _count(self, chunk: Recorded, names: tuple[str, ...] | None = None) -> None:
+        for name in chunk.ops if names is None else names:
+            self._counts[name] += chunk.ops[name].histogram(len(self._counts[name]))
+
+    def _costs(self) -> harmonics.Costs:
+        """Bits of symbols under the tables that the choice before would get."""
+        tables, maps = choose_tables({name: self._counts[name] for name in HARMONICS}, most=32)
+        shares = tables.frequencies / (1 << tables.resolutions.astype(np.int64))[:, None]
+        bits = -np.log2(np.maximum(shares, 2.0**-14)).astype(np.float32)
+        groups = len(self.coding.harmonics.bounds) if self.coding.harmonics else 0
+        tokens = np.ascontiguousarray(bits[maps["coefficients"]][:, : harmonics.COST_TOKENS])
+        return harmonics.Costs(
+            groups=np.ascontiguousarray(bits[maps["groups"]][:, : groups + 1]),
+            tokens=tokens,
+            per_bit=self.recorder.plan.steps.rate_weight,
+        )
+
+
+def _without_harmonics(chunk: Recorded) -> Recorded:
+    """The chunk without what will be chosen again: the largest part of its memory."""
+    ops = {name: ops for name, ops in chunk.ops.items() if name not in HARMONICS}
+    return replace(chunk, ops=ops, integers=replace(chunk.integers, harmonics=None))

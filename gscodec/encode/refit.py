@@ -1,0 +1,78 @@
+"""Colours corrected on pictures: what else was lost, the constant terms make up for as well as they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.evaluate.cameras import Camera
+from gscodec.evaluate.renderer import Renderer, Statistics, View
+from gscodec.splats import Splats
+
+Float32 = NDArray[np.float32]
+CONSTANT = 0.28209479177387814  # the harmonic of degree 0
+STIFFNESS = 0.05  # of the mean diagonal: keeps splats that no camera sees where they are
+
+
+def pictures(splats: Splats, cameras: Sequence[Camera], threads: int) -> list[Float32]:
+    """(H, W, 3) of each camera."""
+    renderer = Renderer(splats, threads=threads)
+    return [renderer.render(camera).rgb for camera in cameras]
+
+
+def correction(
+    decoded: Splats,
+    cameras: Sequence[Camera],
+    wanted: Sequence[Float32],
+    *,
+    steps: int,
+    threads: int,
+    tell: Callable[[float], None],
+) -> Float32:
+    """(N, 3) what to add to `decoded.sh_dc` for pictures nearer to `wanted`, one of each camera.
+
+    Least squares over all pixels by conjugate gradients, preconditioned by each splat's squared weight;
+    colours that the renderer clamps at 0 are treated as if they were not. `tell` gets the share done.
+    """
+    n = len(decoded)
+    renderer = Renderer(decoded, threads=threads)
+    sums = Statistics.zeros(n)
+    rest = np.zeros((n, 3), np.float32)
+    work, done = len(cameras) * (steps + 1), 0
+
+    def view_of(camera: Camera) -> View:
+        nonlocal done
+        done += 1
+        tell(done / work)
+        return renderer.view(camera)
+
+    for camera, picture in zip(cameras, wanted, strict=True):
+        view = view_of(camera)
+        rest += view.gather(picture - view.draw(statistics=sums).rgb)
+    stiffness = np.float32(max(STIFFNESS * float(sums.squared.mean()), 1e-12))
+    scale = (1 / (sums.squared + stiffness)).astype(np.float32)[:, None]
+    out = np.zeros((n, 3), np.float32)
+    ahead = rest * scale
+    direction = ahead
+    product = _inner(rest, ahead)
+    for _ in range(steps):
+        if product <= 0:
+            break
+        image = stiffness * direction
+        for camera in cameras:
+            view = view_of(camera)
+            image += view.gather(view.draw(colours=direction).rgb)
+        share = np.float32(product / _inner(direction, image))
+        out += share * direction
+        rest -= share * image
+        ahead = rest * scale
+        product, last = _inner(rest, ahead), product
+        direction = ahead + np.float32(product / last) * direction
+    return np.asarray(out / np.float32(CONSTANT))
+
+
+def _inner(a: Float32, b: Float32) -> float:
+    """Without BLAS, whose sums depend on its number of threads."""
+    return float(np.multiply(a, b).sum(dtype=np.float64))

@@ -1,0 +1,105 @@
+"""What cameras see: how much each splat gives to pictures, and in which directions its harmonics matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.evaluate.cameras import Camera
+from gscodec.evaluate.renderer import Renderer, Statistics
+from gscodec.splats import Splats
+
+GREATEST = 0.02  # share of the one view that shows a splat best, beside the mean of all views
+FLOOR = 0.05  # share of the mean importance that every splat has: nobody knows where viewers will go
+ANYWHERE = 0.1  # share of a splat's importance that is taken to be seen from all directions alike
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What N splats give to the pictures of some cameras.
+
+    squared  (N,) float64            squared blend weight, summed over a picture's pixels: the mean over
+                                     pictures, and a little of the greatest, for splats that few cameras see
+    largest  (N,) float32            greatest blend weight in any pixel
+    gram     (N, T) float32 or None  `squared` times products of harmonics in the directions seen, the upper
+                                     triangle of the matrix, T = (K + 1)(K + 2) / 2
+    """
+
+    squared: NDArray[np.float64]
+    largest: NDArray[np.float32]
+    gram: NDArray[np.float32] | None
+
+    def importance(self) -> NDArray[np.float64]:
+        """(N,) root of the squared weight, with a floor."""
+        return np.asarray(np.sqrt(self.squared + self.floor()))
+
+    def floor(self) -> float:
+        """What every splat has at least of `squared`."""
+        return max(FLOOR * float(self.squared.mean()), 1e-12) if len(self.squared) else 1e-12
+
+    def take(self, index: NDArray[np.intp]) -> Sight:
+        """Of the splats at `index`."""
+        gram = None if self.gram is None else self.gram[index]
+        return Sight(squared=self.squared[index], largest=self.largest[index], gram=gram)
+
+    def metric(self, index: NDArray[np.intp], unit: NDArray[np.float64]) -> NDArray[np.float32] | None:
+        """(M, T) the matrices of the splats `index`, over `unit` (M,).
+
+        One that is seen from everywhere, with a squared weight of `unit`, has the identity.
+        """
+        if self.gram is None:
+            return None
+        share = (1 / unit).astype(np.float32)
+        out = self.gram[index] * (np.float32(4 * np.pi) * share)[:, None]
+        everywhere = ((self.floor() + ANYWHERE * self.squared[index]) * share).astype(np.float32)
+        out[:, _diagonal(out.shape[1])] += everywhere[:, None]
+        return np.asarray(out, np.float32)
+
+    def constant_for(self, index: NDArray[np.intp], error: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(M, 3) the change of the constant term that best makes up for `error` (M, K, 3) of the others."""
+        if self.gram is None:
+            return np.zeros((len(index), 3), np.float32)
+        k = error.shape[1]
+        products = self.gram[index, 1 : k + 1]
+        own = self.gram[index, 0] + np.float32(self.floor() / (25 * 4 * np.pi))
+        return np.asarray(np.einsum("nk,nkc->nc", products, error) / own[:, None], np.float32)
+
+
+def _diagonal(packed: int) -> NDArray[np.intp]:
+    """Where the diagonal of a matrix is in its packed upper triangle."""
+    size = int(np.sqrt(2 * packed))
+    return np.cumsum([0, *range(size, 1, -1)])
+
+
+def evenly(cameras: Sequence[Camera], count: int) -> list[Camera]:
+    """At most `count` of the cameras, evenly spread over the list."""
+    if len(cameras) <= count:
+        return list(cameras)
+    return [cameras[k] for k in np.linspace(0, len(cameras) - 1, count).round().astype(int)]
+
+
+def sized(camera: Camera, pixels: int) -> Camera:
+    """The camera with at most about `pixels` pixels."""
+    area = camera.width * camera.height
+    return camera if area <= pixels else camera.resized((pixels / area) ** 0.5)
+
+
+def look(splats: Splats, cameras: Sequence[Camera], *, threads: int, tell: Callable[[float], None]) -> Sight:
+    """What `cameras` (at least one) see of `splats`; `tell` gets the share that is done."""
+    n, degree = len(splats), splats.sh_degree
+    renderer = Renderer(splats, threads=threads)
+    sums = Statistics.zeros(n, degree or None)
+    before, greatest = np.zeros(n), np.zeros(n)
+    for number, camera in enumerate(cameras):
+        renderer.render(camera, statistics=sums)
+        np.maximum(greatest, sums.squared - before, out=greatest)
+        before[:] = sums.squared
+        tell((number + 1) / len(cameras))
+    mean = sums.squared / len(cameras)
+    squared = mean + GREATEST * greatest
+    if sums.gram is not None:
+        sums.gram *= (squared / np.maximum(sums.squared, 1e-30)).astype(np.float32)[:, None]
+    return Sight(squared=squared, largest=sums.largest, gram=sums.gram)

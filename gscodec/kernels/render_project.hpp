@@ -78,18 +78,19 @@ inline bool finish(const Projected& in, u32 k, float reach2, float top, const Ca
   return out.x0 < out.x1 && out.y0 < out.y1;
 }
 
-// Appends the visible splats of blocks [begin, end).
-inline void project(const Scene& scene, const Camera& camera, std::size_t begin, std::size_t end, std::vector<Blob>& out) {
+// Writes the visible splats of blocks [begin, end), of which there may be as many as splats; returns how many.
+inline std::size_t project(const Scene& scene, const Camera& camera, std::size_t begin, std::size_t end, Blob* out) {
   Projected p;
+  std::size_t count = 0;
   for (std::size_t block = begin; block < end; ++block) {
     if (hidden(scene, block, camera)) continue;
     const float* columns = &scene.columns[block * kBlock * kColumns];
     project_block(columns, camera, scene.near, p);
     for (u32 k = 0; k < kBlock; ++k) {
       if (p.seen[k] == 0.0) continue;
-      Blob& blob = out.emplace_back();
-      blob.index = scene.index[block * kBlock + k];
-      if (!finish(p, k, columns[kReach2 * kBlock + k], columns[kTop * kBlock + k], camera, scene.inria, blob)) out.pop_back();
+      out[count].index = scene.index[block * kBlock + k];
+      count += finish(p, k, columns[kReach2 * kBlock + k], columns[kTop * kBlock + k], camera, scene.inria, out[count]);
     }
   }
+  return count;
 }

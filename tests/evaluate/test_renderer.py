@@ -353,7 +353,7 @@ def test_cameras_among_splats_and_huge_splats(mode: str) -> None:
             assert np.isfinite(values).all()
         if distance > 0:  # the plain one divides by it
             wanted = plain(splats, camera, mode).picture(np.zeros(3))
-            assert (np.abs(picture.rgb - wanted) < 1e-3).mean() > 0.98
+            np.testing.assert_allclose(picture.rgb, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e14])

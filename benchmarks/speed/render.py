@@ -1,8 +1,8 @@
 """python -m benchmarks.speed.render --scenes DIR [--made DIR] --referee DIR
 
 Pictures on the processor, in millions of pixels a second: ours next to rendereval's, on the same views in one
-run, turn by turn, the best of several counting. Scenes with cameras of their own are seen by these, the others
-from around them.
+run, turn by turn, the best of several counting. Scenes that have cameras are seen by these, the others from
+all around.
 """
 
 from __future__ import annotations
@@ -182,9 +182,9 @@ def main(argv: list[str] | None = None) -> int:
         for mode in options.mode or ("gsplat", "inria"):
             rows.append(rates(scenes[name], path, mode, options.views, options.pixels, options.repeat))
     text = (
-        f"Millions of pixels a second, {options.views} views, each the best of {options.repeat}. `render` is\n"
-        "`view`, colours from the harmonics and `draw`; `draw`, alone and with statistics, and `gather` have a\n"
-        f"view and colours already.\n\n{markdown(rows, TABLE)}"
+        f"Millions of pixels a second, {options.views} views, each the best of {options.repeat}. `render`\n"
+        "is `view`, colours from the harmonics and `draw`; `draw`, alone and with statistics, and\n"
+        f"`gather` have a view and colours already.\n\n{markdown(rows, TABLE)}"
     )
     print(text)
     if options.out:

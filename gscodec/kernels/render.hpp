@@ -137,7 +137,7 @@ struct Scene {
 // x and y are measured in pixels from the centre of the first pixel.
 struct alignas(64) Blob {
   float x, y, a, b, c, top;
-  float reach_y, reach_x;  // half the height and half the width of the ellipse where alpha is 1/255
+  float reach_y;           // half the height of the ellipse where alpha is 1/255
   float lean;              // the middle of the ellipse at dy is x + lean dy
   float wide, narrow;      // half of its width there is sqrt(wide - narrow dy^2)
   float dy_right;          // dy of its rightmost point
@@ -149,6 +149,12 @@ struct alignas(64) Blob {
 
 struct Row {
   u16 begin, end;  // tiles
+};
+
+// A blob's tiles in one row.
+struct Span {
+  u32 blob;
+  u16 y, begin, end;
 };
 
 // The tiles in row `row` that the ellipse touches (begin == end: none).
@@ -229,17 +235,19 @@ inline View arrange(Scratch& scratch, const Camera& camera, u32 threads) {
   const u32 columns = camera.tiles_x(), rows = camera.tiles_y();
   const std::size_t tiles = std::size_t(columns) * rows, chunks = n < 4096 ? 1 : threads;
   view.blobs = buffer<Blob>(n);
-  std::vector<std::vector<Row>> spans(chunks);
+  std::vector<std::vector<Span>> spans(chunks);
   std::vector<std::vector<u32>> counts(chunks);
   std::vector<std::size_t> found(chunks);
   parallel(chunks, threads, [&](std::size_t c) {
     counts[c].assign(tiles, 0);
+    spans[c].reserve(n / chunks * 2);
     for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) {
-      if (k + 8 < n) __builtin_prefetch(&blob(k + 8));
+      if (k + 16 < n) __builtin_prefetch(&blob(k + 16));
       const Blob& g = view.blobs[k] = blob(k);
       for (u32 y = g.y0; y < g.y1; ++y) {
         const Row row = touched(g, y);
-        spans[c].push_back(row);
+        if (row.begin == row.end) continue;
+        spans[c].push_back({static_cast<u32>(k), static_cast<u16>(y), row.begin, row.end});
         found[c] += row.end - row.begin;
         u32* count = counts[c].data() + std::size_t(y) * columns;
         for (u32 x = row.begin; x < row.end; ++x) ++count[x];
@@ -257,12 +265,10 @@ inline View arrange(Scratch& scratch, const Camera& camera, u32 threads) {
   view.start[tiles] = view.pairs = sum;
   view.ids = buffer<u32>(sum);
   parallel(chunks, threads, [&](std::size_t c) {
-    const Row* span = spans[c].data();
-    for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k)
-      for (u32 y = view.blobs[k].y0; y < view.blobs[k].y1; ++y, ++span) {
-        u32* to = counts[c].data() + std::size_t(y) * columns;
-        for (u32 x = span->begin; x < span->end; ++x) view.ids[to[x]++] = static_cast<u32>(k);
-      }
+    for (const Span& span : spans[c]) {
+      u32* to = counts[c].data() + std::size_t(span.y) * columns;
+      for (u32 x = span.begin; x < span.end; ++x) view.ids[to[x]++] = span.blob;
+    }
   });
   return view;
 }

@@ -63,8 +63,8 @@ inline bool finish(const Projected& in, u32 k, float reach2, float top, const Ca
   out.x = static_cast<float>(x), out.y = static_cast<float>(y);
   out.a = static_cast<float>(0.5 * scale * c), out.b = static_cast<float>(-scale * b), out.c = static_cast<float>(0.5 * scale * a);
   out.top = top, out.z = static_cast<float>(in.z[k]);
-  const double height = std::sqrt(limit * c), width = std::sqrt(limit * a);
-  out.reach_x = static_cast<float>(width), out.reach_y = static_cast<float>(height);
+  const float height = std::sqrt(static_cast<float>(limit * c)), width = std::sqrt(static_cast<float>(limit * a));
+  out.reach_y = height;
   out.lean = static_cast<float>(b * by_c), out.wide = static_cast<float>(wide), out.narrow = static_cast<float>(det * by_c * by_c);
   out.dy_right = static_cast<float>(b / a * width);
   out.x0 = tile_of(std::ceil(x - width - 0.01), columns), out.x1 = tile_of(std::floor(x + width + 0.01) + kTile, columns);

@@ -59,9 +59,9 @@ class Statistics:
     weight   (N,) float64  sum of w over all pixels
     squared  (N,) float64  sum of w^2, each pixel times its `pixel_weight` where one is given
     largest  (N,) float32  greatest w
-    gram     (N, K (K + 1) / 2) float32, or None: the sum over views of `squared` in that view times y y^T, the
-             upper triangle by rows, where y are the K harmonics (the constant too) at the view's direction:
-             the squared change of the pictures by a change of the splat's coefficients
+    gram     (N, K (K + 1) / 2) float32, or None: sum over views of `squared` in that view times y y^T, the
+             upper triangle by rows; y are the K harmonics (constant included) at the view's direction, so
+             that this is the squared change of the pictures by a change of the splat's coefficients
     """
 
     weight: Float64
@@ -90,18 +90,14 @@ class Renderer:
             raise ValueError(f"mode {mode!r}: expected one of {MODES}")
         if threads < 0:
             raise UsageError("usage.threads", f"threads {threads}: expected 0 or more")
+        whole = np.ascontiguousarray
         self._scene = kernels.RenderScene(
-            *(
-                np.ascontiguousarray(values)
-                for values in (
-                    splats.positions,
-                    splats.scales,
-                    splats.rotations,
-                    splats.opacities,
-                    splats.sh_dc,
-                    splats.sh_rest,
-                )
-            ),
+            whole(splats.positions),
+            whole(splats.scales),
+            whole(splats.rotations),
+            whole(splats.opacities),
+            whole(splats.sh_dc),
+            whole(splats.sh_rest),
             mode == "inria",
             min(threads or os.cpu_count() or 1, MOST_THREADS),
         )
@@ -110,8 +106,8 @@ class Renderer:
     def view(self, camera: Camera) -> View:
         """The splats as `camera` sees them, to be drawn one or more times.
 
-        Raises `ValueError` for a camera that cannot be, `MemoryError` when the splats cover more tiles than can
-        be listed.
+        Raises `ValueError` for a camera that cannot be, `MemoryError` when the splats cover more tiles than
+        can be listed.
         """
         return View(self._scene, self._count, camera)
 
@@ -183,7 +179,7 @@ class View:
         return Picture(rgb, alpha, depth)
 
     def gather(self, gradient: Float32) -> Float32:
-        """(N, 3) float32: for each splat the sum over pixels of w * gradient; the adjoint of `draw` in `colours`.
+        """(N, 3) float32: for each splat the sum over pixels of w * gradient; adjoint of `draw` in `colours`.
 
         gradient  (H, W, 3) float32
         """

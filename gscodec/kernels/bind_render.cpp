@@ -1,16 +1,16 @@
-// Bindings of the renderer. Its hot loops are built twice, and the processor decides when the module is loaded.
+// Bindings of the renderer. Its hot loops are built several times, and the processor decides when the module is loaded.
 #include "bindings.hpp"
 #include "clones.hpp"
 #include "render_draw.hpp"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define GSC_RENDER_CHOICE
 #include <immintrin.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 says so of its own header
+
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
-#endif
 #define GSC_RENDER_AVX2
 namespace gsc::render::avx2 {
 #include "render_lanes.hpp"
@@ -19,12 +19,20 @@ namespace gsc::render::avx2 {
 #include "render_project.hpp"
 }  // namespace gsc::render::avx2
 #undef GSC_RENDER_AVX2
-#define GSC_RENDER_CHOICE
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
 #pragma GCC pop_options
-#endif
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f")
+#define GSC_RENDER_AVX512
+namespace gsc::render::avx512 {
+#include "render_lanes.hpp"
+
+#include "render_blend.hpp"
+#include "render_project.hpp"
+}  // namespace gsc::render::avx512
+#undef GSC_RENDER_AVX512
+#pragma GCC pop_options
+#pragma GCC diagnostic pop
 #endif
 
 namespace gsc::render::plain {
@@ -44,6 +52,7 @@ using render::Work;
 const render::Hot& hot() {
   static const render::Hot chosen = [] {
 #if defined(GSC_RENDER_CHOICE)
+    if (__builtin_cpu_supports("avx512f")) return render::Hot{render::avx512::project, render::avx512::blend_tile};
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return render::Hot{render::avx2::project, render::avx2::blend_tile};
 #endif
     return render::Hot{render::plain::project, render::plain::blend_tile};
@@ -70,6 +79,8 @@ class RenderScene {
   Arrays arrays;
   render::Scene scene;
   u32 threads;
+  mutable render::Scratch scratch;  // of the view that is being made
+  mutable std::mutex lock;
 
  private:
   Matrix<float> positions_, dc_;  // views read them
@@ -87,7 +98,8 @@ class RenderView {
  public:
   RenderView(const RenderScene& scene, Vector<double> camera, u32 width, u32 height) : scene_(scene), camera_(checked(camera, width, height)) {
     nb::gil_scoped_release release;
-    view_ = render::look(scene_.scene, camera_, hot(), scene_.threads);
+    const std::lock_guard guard(scene_.lock);
+    view_ = render::look(scene_.scene, camera_, hot(), scene_.scratch, scene_.threads);
   }
   std::size_t size() const { return view_.count; }
 

@@ -68,27 +68,26 @@ void parallel(std::size_t jobs, u32 threads, const Job& job) {
   if (error) std::rethrow_exception(error);
 }
 
-// Sorts by the upper half of each key; equal ones keep their order. `low` and `high` bound the upper halves.
-inline void sort_keys(Buffer<u64>& keys, std::size_t n, u32 low, u32 high, u32 threads) {
-  const u32 width = std::bit_width(high - low), passes = (width + 10) / 11;
+// Sorts by `width` bits of each key, above the lowest `skip` of its upper half less `low`; equal ones keep their order.
+inline void sort_keys(Buffer<u64>& keys, Buffer<u64>& other, std::size_t n, u32 low, u32 skip, u32 width, u32 threads) {
+  const u32 passes = (width + 10) / 11;
   if (n < 2 || passes == 0) return;
   const u32 digit = (width + passes - 1) / passes, mask = (1u << digit) - 1;
   const std::size_t chunks = n < (1u << 14) ? 1 : threads;
-  Buffer<u64> other = buffer<u64>(n);
-  std::vector<std::size_t> at(chunks << digit);
+  std::vector<u32> at(chunks << digit);
   for (u32 pass = 0; pass < passes; ++pass) {
-    const u32 shift = pass * digit;
+    const u32 shift = skip + pass * digit;
     const auto place = [&](u64 key) { return (static_cast<u32>(key >> 32) - low) >> shift & mask; };
     parallel(chunks, threads, [&](std::size_t c) {
-      std::size_t* count = at.data() + (c << digit);
+      u32* count = at.data() + (c << digit);
       std::fill_n(count, std::size_t(mask) + 1, 0);
       for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) ++count[place(keys[k])];
     });
-    std::size_t sum = 0;
+    u32 sum = 0;
     for (std::size_t d = 0; d <= mask; ++d)
       for (std::size_t c = 0; c < chunks; ++c) sum += std::exchange(at[(c << digit) + d], sum);
     parallel(chunks, threads, [&](std::size_t c) {
-      std::size_t* to = at.data() + (c << digit);
+      u32* to = at.data() + (c << digit);
       for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) other[to[place(keys[k])]++] = keys[k];
     });
     std::swap(keys, other);
@@ -138,7 +137,7 @@ struct Scene {
 // x and y are measured in pixels from the centre of the first pixel.
 struct alignas(64) Blob {
   float x, y, a, b, c, top;
-  float reach_y, reach_x;  // half the height and half the width of the ellipse where alpha is 1/255
+  float reach_y;           // half the height of the ellipse where alpha is 1/255
   float lean;              // the middle of the ellipse at dy is x + lean dy
   float wide, narrow;      // half of its width there is sqrt(wide - narrow dy^2)
   float dy_right;          // dy of its rightmost point
@@ -152,8 +151,15 @@ struct Row {
   u16 begin, end;  // tiles
 };
 
+// A blob's tiles in one row.
+struct Span {
+  u32 blob;
+  u16 y, begin, end;
+};
+
 // The tiles in row `row` that the ellipse touches (begin == end: none).
 inline Row touched(const Blob& g, u32 row) {
+  if (g.x1 - g.x0 == 1 || g.y1 - g.y0 == 1) return {g.x0, g.x1};
   const float first = static_cast<float>(row * kTile) - g.y, last = first + (kTile - 1);
   const float low = std::max(first, -g.reach_y), high = std::min(last, g.reach_y);
   if (!(low <= high + 0.02f)) return {0, 0};
@@ -178,49 +184,70 @@ struct View {
   Buffer<std::size_t> start;  // tiles + 1
 };
 
-// Blobs of every chunk of blocks, made by project(), to the blobs and lists of a view.
-inline View arrange(std::vector<std::vector<Blob>>& parts, const Camera& camera, u32 threads) {
-  View view;
-  std::vector<std::size_t> first(parts.size() + 1);
-  for (std::size_t c = 0; c < parts.size(); ++c) first[c + 1] = first[c] + parts[c].size();
-  const std::size_t n = view.count = first.back();
+// What making a view needs, kept from view to view: memory new from the system is slow.
+struct Scratch {
+  Buffer<Blob> blobs;               // of part c from c * kPartBlocks * kBlock on
+  std::vector<std::size_t> counts;  // of blobs in each part
+  Buffer<u64> keys, other;          // depth, then place in blobs
+};
+inline constexpr std::size_t kPartBlocks = 32;  // that one thread takes at a time
 
-  Buffer<u64> keys = buffer<u64>(n);
-  std::vector<u32> least(parts.size(), ~0u), most(parts.size(), 0);
-  const u32 part_bits = std::bit_width(parts.size());
-  parallel(parts.size(), threads, [&](std::size_t c) {
-    for (std::size_t k = 0; k < parts[c].size(); ++k) {
-      const u32 depth = std::bit_cast<u32>(parts[c][k].z);  // positive: sorts like an integer
+// Keys of the blobs in the order of depth, ties by index; returns how many.
+inline std::size_t sort_blobs(Scratch& scratch, u32 threads) {
+  const std::size_t parts = scratch.counts.size();
+  std::vector<std::size_t> first(parts + 1);
+  for (std::size_t c = 0; c < parts; ++c) first[c + 1] = first[c] + scratch.counts[c];
+  const std::size_t n = first.back();
+  if (n == 0) return 0;
+  std::vector<u32> least(parts, ~0u), most(parts, 0);
+  Buffer<u64>& keys = scratch.keys;
+  parallel(parts, threads, [&](std::size_t c) {
+    for (std::size_t k = 0; k < scratch.counts[c]; ++k) {
+      const std::size_t at = c * kPartBlocks * kBlock + k;
+      const u32 depth = std::bit_cast<u32>(scratch.blobs[at].z);  // positive: sorts like an integer
       least[c] = std::min(least[c], depth), most[c] = std::max(most[c], depth);
-      keys[first[c] + k] = u64(depth) << 32 | k << part_bits | c;
+      keys[first[c] + k] = u64(depth) << 32 | at;
     }
   });
-  const u32 low = parts.empty() ? 0 : *std::min_element(least.begin(), least.end());
-  const u32 high = parts.empty() ? 0 : *std::max_element(most.begin(), most.end());
-  sort_keys(keys, n, std::min(low, high), high, threads);
-  const auto blob = [&](u64 key) -> const Blob& { return parts[key & ((1u << part_bits) - 1)][static_cast<u32>(key) >> part_bits]; };
-  for (std::size_t k = 1; k < n; ++k) {  // ties by index, which the order of the blocks is not
-    if (keys[k] >> 32 != keys[k - 1] >> 32) continue;
+  const u32 low = *std::min_element(least.begin(), least.end()), high = *std::max_element(most.begin(), most.end());
+  // two passes for most of the bits; the few that are still equal then are sorted one by one
+  const u32 width = std::bit_width(high - low), skip = width > 22 ? width - 22 : 0;
+  sort_keys(keys, scratch.other, n, low, skip, width - skip, threads);
+  const auto coarse = [&](std::size_t k) { return (static_cast<u32>(keys[k] >> 32) - low) >> skip; };
+  const auto before = [&](u64 a, u64 b) {
+    return a >> 32 != b >> 32 ? a < b : scratch.blobs[static_cast<u32>(a)].index < scratch.blobs[static_cast<u32>(b)].index;
+  };
+  for (std::size_t k = 1; k < n; ++k) {
+    if (coarse(k) != coarse(k - 1)) continue;
     std::size_t end = k + 1;
-    while (end < n && keys[end] >> 32 == keys[k] >> 32) ++end;
-    std::sort(&keys[k - 1], &keys[0] + end, [&](u64 a, u64 b) { return blob(a).index < blob(b).index; });
+    while (end < n && coarse(end) == coarse(k)) ++end;
+    std::sort(&keys[k - 1], &keys[0] + end, before);
     k = end;
   }
+  return n;
+}
 
+// The blobs of a view in order, and the lists of its tiles.
+inline View arrange(Scratch& scratch, const Camera& camera, u32 threads) {
+  View view;
+  const std::size_t n = view.count = sort_blobs(scratch, threads);
+  const auto blob = [&](std::size_t k) -> const Blob& { return scratch.blobs[static_cast<u32>(scratch.keys[k])]; };
   const u32 columns = camera.tiles_x(), rows = camera.tiles_y();
   const std::size_t tiles = std::size_t(columns) * rows, chunks = n < 4096 ? 1 : threads;
   view.blobs = buffer<Blob>(n);
-  std::vector<std::vector<Row>> spans(chunks);
+  std::vector<std::vector<Span>> spans(chunks);
   std::vector<std::vector<u32>> counts(chunks);
   std::vector<std::size_t> found(chunks);
   parallel(chunks, threads, [&](std::size_t c) {
     counts[c].assign(tiles, 0);
+    spans[c].reserve(n / chunks * 2);
     for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k) {
-      if (k + 8 < n) __builtin_prefetch(&blob(keys[k + 8]));
-      const Blob& g = view.blobs[k] = blob(keys[k]);
+      if (k + 16 < n) __builtin_prefetch(&blob(k + 16));
+      const Blob& g = view.blobs[k] = blob(k);
       for (u32 y = g.y0; y < g.y1; ++y) {
         const Row row = touched(g, y);
-        spans[c].push_back(row);
+        if (row.begin == row.end) continue;
+        spans[c].push_back({static_cast<u32>(k), static_cast<u16>(y), row.begin, row.end});
         found[c] += row.end - row.begin;
         u32* count = counts[c].data() + std::size_t(y) * columns;
         for (u32 x = row.begin; x < row.end; ++x) ++count[x];
@@ -228,7 +255,6 @@ inline View arrange(std::vector<std::vector<Blob>>& parts, const Camera& camera,
       if (found[c] > kPairs) throw TooManyPairs();
     }
   });
-  parts.clear();
   if (std::accumulate(found.begin(), found.end(), std::size_t(0)) > kPairs) throw TooManyPairs();
   view.start = buffer<std::size_t>(tiles + 1);
   std::size_t sum = 0;
@@ -239,12 +265,10 @@ inline View arrange(std::vector<std::vector<Blob>>& parts, const Camera& camera,
   view.start[tiles] = view.pairs = sum;
   view.ids = buffer<u32>(sum);
   parallel(chunks, threads, [&](std::size_t c) {
-    const Row* span = spans[c].data();
-    for (std::size_t k = n * c / chunks; k < n * (c + 1) / chunks; ++k)
-      for (u32 y = view.blobs[k].y0; y < view.blobs[k].y1; ++y, ++span) {
-        u32* to = counts[c].data() + std::size_t(y) * columns;
-        for (u32 x = span->begin; x < span->end; ++x) view.ids[to[x]++] = static_cast<u32>(k);
-      }
+    for (const Span& span : spans[c]) {
+      u32* to = counts[c].data() + std::size_t(span.y) * columns;
+      for (u32 x = span.begin; x < span.end; ++x) view.ids[to[x]++] = span.blob;
+    }
   });
   return view;
 }

@@ -43,6 +43,9 @@ inline void harmonics_towards(const float* position, const Camera& camera, u32 c
 
 inline constexpr std::size_t kPart = 4096;  // blobs that one thread takes at a time
 
+using Floats4 = float __attribute__((vector_size(16)));
+inline Floats4 three(const float* v) { return Floats4{v[0], v[1], v[2], 0}; }
+
 // Red, green, blue and depth of each blob, colours from the harmonics.
 inline Buffer<float> paint_harmonics(const View& view, const Camera& camera, const Arrays& in, u32 threads) {
   Buffer<float> paint = buffer<float>(4 * view.count);
@@ -59,9 +62,13 @@ inline Buffer<float> paint_harmonics(const View& view, const Camera& camera, con
       const std::size_t i = view.blobs[k].index;
       harmonics_towards(in.positions + 3 * i, camera, bands + 1, y);
       const float *dc = in.dc + 3 * i, *rest = in.rest + 3 * bands * i;
-      float rgb[3] = {y[0] * dc[0], y[0] * dc[1], y[0] * dc[2]};
-      for (u32 j = 0; j < bands; ++j)
-        for (u32 c = 0; c < 3; ++c) rgb[c] += y[j + 1] * rest[3 * j + c];
+      Floats4 rgb = y[0] * three(dc);
+      for (u32 j = 0; j + 1 < bands; ++j) {
+        Floats4 four;  // the fourth is the next one's first
+        std::memcpy(&four, rest + 3 * j, sizeof four);
+        rgb += y[j + 1] * four;
+      }
+      if (bands) rgb += y[bands] * three(rest + 3 * (bands - 1));
       // written such that no infinity and no NaN gets into pixels that the splat does not touch
       for (u32 c = 0; c < 3; ++c) paint[4 * k + c] = rgb[c] > -0.5f ? std::min(rgb[c] + 0.5f, 1e30f) : 0.0f;
       paint[4 * k + 3] = view.blobs[k].z;
@@ -84,17 +91,19 @@ inline Buffer<float> paint_colours(const View& view, const float* colours, u32 t
 
 // What the loops that are built for each set of instructions offer.
 struct Hot {
-  void (*project)(const Scene&, const Camera&, std::size_t, std::size_t, std::vector<Blob>&);
+  std::size_t (*project)(const Scene&, const Camera&, std::size_t, std::size_t, Blob*);
   std::size_t (*blend_tile)(Work, const View&, const Camera&, std::size_t, float, const float*, const Target&, float*);
 };
 
-inline View look(const Scene& scene, const Camera& camera, const Hot& hot, u32 threads) {
-  constexpr std::size_t kBlocks = 32;  // that one thread takes at a time
-  std::vector<std::vector<Blob>> parts((scene.blocks + kBlocks - 1) / kBlocks);
-  parallel(parts.size(), threads, [&](std::size_t c) {
-    hot.project(scene, camera, c * kBlocks, std::min(scene.blocks, (c + 1) * kBlocks), parts[c]);
+inline View look(const Scene& scene, const Camera& camera, const Hot& hot, Scratch& scratch, u32 threads) {
+  const std::size_t parts = (scene.blocks + kPartBlocks - 1) / kPartBlocks;
+  if (!scratch.blobs) scratch.blobs = buffer<Blob>(scene.blocks * kBlock), scratch.keys = buffer<u64>(scene.blocks * kBlock), scratch.other = buffer<u64>(scene.blocks * kBlock);
+  scratch.counts.assign(parts, 0);
+  parallel(parts, threads, [&](std::size_t c) {
+    const std::size_t begin = c * kPartBlocks, end = std::min(scene.blocks, begin + kPartBlocks);
+    scratch.counts[c] = hot.project(scene, camera, begin, end, &scratch.blobs[begin * kBlock]);
   });
-  return arrange(parts, camera, threads);
+  return arrange(scratch, camera, threads);
 }
 
 // Three sums for each pair, as `blend` leaves them, and for each tile how many of its pairs have any.

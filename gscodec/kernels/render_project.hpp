@@ -63,8 +63,8 @@ inline bool finish(const Projected& in, u32 k, float reach2, float top, const Ca
   out.x = static_cast<float>(x), out.y = static_cast<float>(y);
   out.a = static_cast<float>(0.5 * scale * c), out.b = static_cast<float>(-scale * b), out.c = static_cast<float>(0.5 * scale * a);
   out.top = top, out.z = static_cast<float>(in.z[k]);
-  const double height = std::sqrt(limit * c), width = std::sqrt(limit * a);
-  out.reach_x = static_cast<float>(width), out.reach_y = static_cast<float>(height);
+  const float height = std::sqrt(static_cast<float>(limit * c)), width = std::sqrt(static_cast<float>(limit * a));
+  out.reach_y = height;
   out.lean = static_cast<float>(b * by_c), out.wide = static_cast<float>(wide), out.narrow = static_cast<float>(det * by_c * by_c);
   out.dy_right = static_cast<float>(b / a * width);
   out.x0 = tile_of(std::ceil(x - width - 0.01), columns), out.x1 = tile_of(std::floor(x + width + 0.01) + kTile, columns);
@@ -78,18 +78,19 @@ inline bool finish(const Projected& in, u32 k, float reach2, float top, const Ca
   return out.x0 < out.x1 && out.y0 < out.y1;
 }
 
-// Appends the visible splats of blocks [begin, end).
-inline void project(const Scene& scene, const Camera& camera, std::size_t begin, std::size_t end, std::vector<Blob>& out) {
+// Writes the visible splats of blocks [begin, end), of which there may be as many as splats; returns how many.
+inline std::size_t project(const Scene& scene, const Camera& camera, std::size_t begin, std::size_t end, Blob* out) {
   Projected p;
+  std::size_t count = 0;
   for (std::size_t block = begin; block < end; ++block) {
     if (hidden(scene, block, camera)) continue;
     const float* columns = &scene.columns[block * kBlock * kColumns];
     project_block(columns, camera, scene.near, p);
     for (u32 k = 0; k < kBlock; ++k) {
       if (p.seen[k] == 0.0) continue;
-      Blob& blob = out.emplace_back();
-      blob.index = scene.index[block * kBlock + k];
-      if (!finish(p, k, columns[kReach2 * kBlock + k], columns[kTop * kBlock + k], camera, scene.inria, blob)) out.pop_back();
+      out[count].index = scene.index[block * kBlock + k];
+      count += finish(p, k, columns[kReach2 * kBlock + k], columns[kTop * kBlock + k], camera, scene.inria, out[count]);
     }
   }
+  return count;
 }

@@ -101,14 +101,14 @@ inline Scene prepare(const Arrays& in, bool inria, u32 threads) {
   };
   double usual = 0;
   for (std::size_t i = 0; i < m; ++i) usual += spread(i) / double(m);
-  Buffer<u64> keys = buffer<u64>(m);
+  Buffer<u64> keys = buffer<u64>(m), other = buffer<u64>(m);
   parallel(parts, threads, [&](std::size_t c) {
     for (std::size_t i = kept[c]; i < kept[c + 1]; ++i) {
       const u32 size = static_cast<u32>(std::clamp((spread(i) - usual) / 4, 0.0, 3.0));
       keys[i] = u64(size << 30 | grid.cell(&rows[i * kColumns])) << 32 | i;
     }
   });
-  sort_keys(keys, m, 0, ~0u, threads);
+  sort_keys(keys, other, m, 0, 0, 32, threads);
 
   Scene scene;
   scene.inria = inria;

@@ -16,6 +16,8 @@ class Effort:
                              cameras on which the colours are corrected once everything else is coded, and
                              steps of the solver; no views: each splat makes up for its own errors only
     rounds                   how often colours are corrected and harmonics chosen anew
+    directions               whether errors of harmonics count by the directions they are seen from
+    tables                   of frequencies, at most
     """
 
     views: int = 0
@@ -24,6 +26,8 @@ class Effort:
     refit_pixels: int = 0
     refit_steps: int = 0
     rounds: int = 1
+    directions: bool = True
+    tables: int = 64
 
 
 DEFAULT = 5
@@ -40,8 +44,10 @@ EFFORTS = {
 }
 
 
-def effort_of(number: int) -> Effort:
-    """The effort 1 to 9. Raises `UsageError`."""
+def effort_of(number: int | Effort) -> Effort:
+    """The effort 1 to 9, or one of the caller's own. Raises `UsageError`."""
+    if isinstance(number, Effort):
+        return number
     if number not in EFFORTS:
         raise UsageError("usage.effort", f"effort {number!r}: expected 1 to 9")
     return EFFORTS[number]

@@ -96,7 +96,7 @@ class Encoder:
         self,
         splats: Splats,
         *,
-        effort: int = DEFAULT,
+        effort: int | Effort = DEFAULT,
         cameras: Sequence[Camera] | None = None,
         importance: NDArray[np.floating] | None = None,
         nonfinite: str = "drop",
@@ -144,7 +144,13 @@ class Encoder:
             cameras = make_rig(self.splats, "auto", views=self.effort.views, size=RIG_SIZE)
         self.cameras = list(cameras)
         views = [sized(camera, self.effort.pixels) for camera in evenly(self.cameras, self.effort.views)]
-        self.sight = look(self.splats, views, threads=self.threads, tell=within(self.tell, "looking"))
+        self.sight = look(
+            self.splats,
+            views,
+            threads=self.threads,
+            directions=self.effort.directions,
+            tell=within(self.tell, "looking"),
+        )
 
     def encode(self, steps: Steps) -> Encoded:
         """A complete file-mode .gsc."""
@@ -171,7 +177,7 @@ class Encoder:
         recorder = ChunkRecorder(splats, self.scene, plan, classes, sight)
         pool = ThreadPoolExecutor(self.threads)
         try:
-            passes = Passes(pool, recorder, cells, self.tell)
+            passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
             passes.record()
             if passes.chooses:
                 passes.choose(splats, "weighing bits against error")
@@ -253,7 +259,7 @@ def encode_splats(
     *,
     quality: str | float = "default",
     steps: Mapping[str, object] | None = None,
-    effort: int = DEFAULT,
+    effort: int | Effort = DEFAULT,
     cameras: Sequence[Camera] | None = None,
     importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",

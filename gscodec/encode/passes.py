@@ -36,9 +36,15 @@ class Passes:
     """The chunks of a scene on their way into a file."""
 
     def __init__(
-        self, pool: ThreadPoolExecutor, recorder: ChunkRecorder, cells: list[Index], tell: Progress
+        self,
+        pool: ThreadPoolExecutor,
+        recorder: ChunkRecorder,
+        cells: list[Index],
+        tables: int,
+        tell: Progress,
     ) -> None:
         self.pool, self.recorder, self.cells, self.tell = pool, recorder, cells, tell
+        self.most_tables = tables
         self.coding = recorder.plan.coding
         self.chunks: list[Recorded] = []
         self.order: list[Index] = []
@@ -96,7 +102,7 @@ class Passes:
     def write(self) -> Written:
         """The file."""
         self.tell("choosing tables", 0.0)
-        tables, maps = choose_tables(self._counts)
+        tables, maps = choose_tables(self._counts, most=self.most_tables)
         parameters = Parameters(coding=self.coding, tables=tables, maps=maps)
         scene = self.recorder.scene
         plain = replace(scene, extras=())

@@ -91,7 +91,7 @@ def look(splats: Splats, cameras: Sequence[Camera], *, threads: int, tell: Calla
     """What `cameras` (at least one) see of `splats`; `tell` gets the share that is done."""
     n, degree = len(splats), splats.sh_degree
     renderer = Renderer(splats, threads=threads)
-    sums = Statistics.zeros(n, degree or None)
+    sums = Statistics.zeros(n, (degree or None) if directions else None)
     before, greatest = np.zeros(n), np.zeros(n)
     for number, camera in enumerate(cameras):
         renderer.render(camera, statistics=sums)

@@ -87,7 +87,14 @@ def sized(camera: Camera, pixels: int) -> Camera:
     return camera if area <= pixels else camera.resized((pixels / area) ** 0.5)
 
 
-def look(splats: Splats, cameras: Sequence[Camera], *, threads: int, tell: Callable[[float], None]) -> Sight:
+def look(
+    splats: Splats,
+    cameras: Sequence[Camera],
+    *,
+    threads: int,
+    directions: bool = True,
+    tell: Callable[[float], None],
+) -> Sight:
     """What `cameras` (at least one) see of `splats`; `tell` gets the share that is done."""
     n, degree = len(splats), splats.sh_degree
     renderer = Renderer(splats, threads=threads)

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gscodec.api import encode, read, write
+    from gscodec.api import encode, read, read_cameras, write
     from gscodec.decoder import Decoder, decode
     from gscodec.errors import (
         EncodeError,
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
+    from gscodec.evaluate.cameras import Camera
     from gscodec.splats import Splats
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Camera",
     "Decoder",
     "EncodeError",
     "GscError",
@@ -51,15 +53,18 @@ __all__ = [
     "decode",
     "encode",
     "read",
+    "read_cameras",
     "write",
 ]
 
 _MODULES = {
+    "Camera": "evaluate.cameras",
     "Decoder": "decoder",
     "Splats": "splats",
     "decode": "decoder",
     "encode": "api",
     "read": "api",
+    "read_cameras": "api",
     "write": "api",
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from os import PathLike
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,59 +13,125 @@ from gscodec.decoder import decode
 from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
-__all__ = ["decode", "encode", "read", "write"]
+if TYPE_CHECKING:
+    from gscodec.evaluate.cameras import Camera
+
+__all__ = ["decode", "encode", "read", "read_cameras", "write"]
 
 
 @overload
 def encode(
-    splats: Splats,
+    splats: Splats | Mapping[str, Any],
     *,
-    quality: str = ...,
+    quality: str | float | None = ...,
+    effort: int = ...,
+    cameras: Sequence[Camera] | str | PathLike[str] | None = ...,
+    target_psnr: float | None = ...,
+    target_size: float | str | None = ...,
+    max_error: float | None = ...,
     steps: Mapping[str, Any] | None = ...,
     importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
     threads: int = ...,
+    measure: bool = ...,
+    progress: Callable[[str, float], None] | None = ...,
+    report: MutableMapping[str, Any] | None = ...,
     return_order: Literal[False] = ...,
 ) -> bytes: ...
 @overload
 def encode(
-    splats: Splats,
+    splats: Splats | Mapping[str, Any],
     *,
-    quality: str = ...,
+    quality: str | float | None = ...,
+    effort: int = ...,
+    cameras: Sequence[Camera] | str | PathLike[str] | None = ...,
+    target_psnr: float | None = ...,
+    target_size: float | str | None = ...,
+    max_error: float | None = ...,
     steps: Mapping[str, Any] | None = ...,
     importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
     threads: int = ...,
+    measure: bool = ...,
+    progress: Callable[[str, float], None] | None = ...,
+    report: MutableMapping[str, Any] | None = ...,
     return_order: Literal[True],
 ) -> tuple[bytes, NDArray[np.int64]]: ...
 def encode(
-    splats: Splats,
+    splats: Splats | Mapping[str, Any],
     *,
-    quality: str = "default",
+    quality: str | float | None = None,
+    effort: int = 5,
+    cameras: Sequence[Camera] | str | PathLike[str] | None = None,
+    target_psnr: float | None = None,
+    target_size: float | str | None = None,
+    max_error: float | None = None,
     steps: Mapping[str, Any] | None = None,
     importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
     threads: int = 0,
+    measure: bool = False,
+    progress: Callable[[str, float], None] | None = None,
+    report: MutableMapping[str, Any] | None = None,
     return_order: bool = False,
 ) -> bytes | tuple[bytes, NDArray[np.int64]]:
     """The .gsc of `splats`.
 
-    quality       near-lossless, high, default, small or tiny
+    splats        `Splats`, or a mapping of arrays or tensors under the names of gsplat's parameters (means,
+                  scales, quats, opacities, sh0, shN) or the Inria code's (xyz, scaling, rotation, ...)
+    quality       near-lossless, high, default (where nothing is said), small or tiny; or a number: 1 is about
+                  the default, 2 twice as coarse
+    effort        1 to 9: how long to look for what matters. 1 renders nothing; from 2 on, splats that no
+                  picture shows are left out, which steps={"prune": 0} prevents
+    cameras       where viewers will look from: `Camera`s, or a file or folder for `read_cameras`; only those
+                  marked "train" where some are, never those marked "test". Without: made up for the scene
+    target_psnr   dB that pictures from (at most 16 of) the cameras shall have: within 0.2 dB
+    target_size   bytes the file shall have, as a number or "12MB", "1.5MiB", "3.5B/splat": at most 1 % below
+    max_error     of 255, that at most one pixel in a thousand of any such picture may exceed
     steps         overrides single steps, by name: see `gscodec.encode.steps.Steps`
-    importance    (N,) numbers >= 0: how much each splat matters; without it, opacity and size decide
+    importance    (N,) numbers >= 0: how much each splat matters; without it, pictures decide
     nonfinite     what to do with splats that have NaN or infinite values: drop or error
     threads       0: one per processor; never changes the result
+    measure       also compare pictures of the result with the input's, for the report
+    progress      called with a stage and the share of it that is done
+    report        filled in with what happened: bytes by stream, "pruned", "quality" (the number); with a
+                  target "target_reached"; where pictures were compared "psnr", "psnr_worst" (dB), "max_error"
     return_order  also return (M,) the number in the input of each decoded splat
 
+    Quality and the three targets exclude each other. A target that no quality reaches gives the nearest file.
     The order of splats, the order of axes (scales come out largest first) and the sign of quaternions change.
-    Raises `EncodeError` and `UsageError`.
+    Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
     from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
 
     result = encode_splats(
-        splats, quality=quality, steps=steps, importance=importance, nonfinite=nonfinite, threads=threads
+        splats,
+        quality=quality,
+        effort=effort,
+        cameras=cameras,
+        target_psnr=target_psnr,
+        target_size=target_size,
+        max_error=max_error,
+        steps=steps,
+        importance=importance,
+        nonfinite=nonfinite,
+        threads=threads,
+        measure=measure,
+        progress=progress,
     )
+    if report is not None:
+        report.update(result.report)
     return (result.data, result.order) if return_order else result.data
+
+
+def read_cameras(path: str | PathLike[str]) -> list[Camera]:
+    """The cameras of cameras.json, transforms.json or a COLMAP model; at least one.
+
+    Raises `InputError`, `UsageError`.
+    """
+    from gscodec.evaluate import camera_files
+
+    return camera_files.read_cameras(path)
 
 
 def read(path: str | PathLike[str]) -> Splats:

@@ -12,22 +12,27 @@ from numpy.typing import NDArray
 from gscodec.attributes import extras
 from gscodec.container import ExtraAttribute, SceneHeader, write_file_mode
 from gscodec.container.scene import FIRST_EXTRA_ID
-from gscodec.decoder import thread_count
+from gscodec.decoder import decode, thread_count
 from gscodec.encode.chunks import ChunkRecorder, Index, whole_rows
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.importance import classes_of, importance_of
+from gscodec.encode.inputs import cameras_of, is_usable, to_splats
 from gscodec.encode.partition import split_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import Float32, correction, pictures
 from gscodec.encode.sight import Sight, evenly, look, sized
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
+from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.cameras import Camera
-from gscodec.evaluate.rigs import make_rig
+from gscodec.evaluate.rigs import Kind, make_rig
 from gscodec.splats import Splats
 
 RIG_SIZE = (400, 300)
+MEASURED = 40_000  # pixels of a picture that is measured, where the effort looks at none
+SHOWN = -5.5  # logit of 1/255, below which no renderer draws a splat
+LARGEST_CORRECTION = 8.0  # of a constant term, whose whole range is some 4: more comes from broken scenes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +99,19 @@ class Encoder:
 
     def __init__(
         self,
-        splats: Splats,
+        splats: object,
         *,
         effort: int | Effort = DEFAULT,
-        cameras: Sequence[Camera] | None = None,
+        cameras: object = None,
+        rig: Kind = "auto",
         importance: NDArray[np.floating] | None = None,
         nonfinite: str = "drop",
         threads: int = 0,
         progress: Progress | None = None,
     ) -> None:
-        if not isinstance(splats, Splats):
-            raise UsageError("usage.splats", f"expected Splats, not {type(splats).__name__}")
+        splats = to_splats(splats)
+        self._given = None if cameras is None else cameras_of(cameras)
+        self._rig: Kind = rig
         self.threads = thread_count(threads)
         self.tell = progress or silent
         self.effort: Effort = effort_of(effort)
@@ -133,16 +140,15 @@ class Encoder:
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._wanted: dict[int, list[Float32]] = {}
+        self._ruler: Ruler | None = None
         if self.effort.views and len(splats):
-            self._look(cameras)
+            self._look()
 
-    def _look(self, cameras: Sequence[Camera] | None) -> None:
+    def _look(self) -> None:
         self.tell("looking", 0.0)
-        if cameras is not None and not len(cameras):
-            raise UsageError("usage.cameras", "an empty list of cameras; None makes some up")
-        if cameras is None:
-            cameras = make_rig(self.splats, "auto", views=self.effort.views, size=RIG_SIZE)
-        self.cameras = list(cameras)
+        self.cameras = self._seeing(self.effort.views)
+        if not self.cameras:
+            return
         views = [sized(camera, self.effort.pixels) for camera in evenly(self.cameras, self.effort.views)]
         self.sight = look(
             self.splats,
@@ -150,6 +156,57 @@ class Encoder:
             threads=self.threads,
             directions=self.effort.directions,
             tell=within(self.tell, "looking"),
+        )
+        if self._given is not None and not self.sight.largest.any() and (self.splats.opacities > SHOWN).any():
+            raise UsageError("usage.cameras", "the cameras see none of the splats: are they of this scene?")
+
+    def _seeing(self, views: int) -> list[Camera]:
+        """The caller's cameras, or made-up ones: none in a scene too large for any."""
+        if self._given is not None:
+            return self._given
+        with np.errstate(all="ignore"):
+            made = make_rig(self.splats, self._rig, views=views, size=RIG_SIZE)
+        return [camera for camera in made if is_usable(camera)]
+
+    def measure(self, encoded: Encoded) -> Scores | None:
+        """Pictures of the decoded file next to the input's; None where no camera sees anything."""
+        if self._ruler is None:
+            cameras = self.cameras or (self._seeing(CAMERAS) if len(self.splats) else [])
+            pixels = self.effort.refit_pixels or self.effort.pixels or MEASURED
+            views = [sized(camera, pixels) for camera in evenly(cameras, CAMERAS)]
+            self._ruler = Ruler(self.splats, views, self.threads)
+        return (
+            self._ruler.measure(decode(encoded.data, threads=self.threads)) if self._ruler.cameras else None
+        )
+
+    def reach(self, target: Target, steps: Mapping[str, object] | None = None) -> Encoded:
+        """The encoding at the quality number that is nearest to what is aimed at."""
+        tell, count = self.tell, 0
+
+        def attempt(number: float) -> tuple[float, tuple[Encoded, Scores | None]]:
+            nonlocal count
+            share = 1 - 0.7**count  # nobody knows how many there will be
+            count += 1
+            tell("searching", share)
+            encoded = self.encode(choose_steps(number, steps))
+            scores = None if target.kind == "size" else self.measure(encoded)
+            return target.coarseness(scores, len(encoded.data)), (encoded, scores)
+
+        self.tell = lambda _stage, _share: tell("searching", 1 - 0.7 ** (count - 1))
+        try:
+            found = search(target, len(self.splats), attempt)
+        finally:
+            self.tell = tell
+        encoded, scores = found.best.result
+        return replace(
+            encoded,
+            report={
+                **encoded.report,
+                "quality": found.best.number,
+                "target_reached": found.is_reached,
+                "encodings": found.count,
+                **_facts(scores),
+            },
         )
 
     def encode(self, steps: Steps) -> Encoded:
@@ -216,24 +273,27 @@ class Encoder:
         order = np.concatenate(passes.order)
         decoded = passes.decoded()
         shown = decoded.sh_dc
-        if number == 0 and sight is not None and splats.sh_degree:
-            lost = splats.sh_rest[order] - decoded.sh_rest
-            shown = shown + sight.constant_for(order, lost)
-        if self.effort.refit_views:
-            cameras = [
-                sized(c, self.effort.refit_pixels) for c in evenly(self.cameras, self.effort.refit_views)
-            ]
-            tell = within(self.tell, "comparing pictures")
-            shown = shown + correction(
-                replace(decoded, sh_dc=shown),
-                cameras,
-                self._pictures(cameras),
-                steps=self.effort.refit_steps,
-                threads=self.threads,
-                tell=tell,
-            )
-        constants = splats.sh_dc.copy()
-        constants[order] = _shared(shown, passes.sources())
+        with np.errstate(all="ignore"):  # values of broken scenes have squares beyond any float
+            if number == 0 and sight is not None and splats.sh_degree:
+                lost = splats.sh_rest[order] - decoded.sh_rest
+                shown = shown + sight.constant_for(order, lost)
+            if self.effort.refit_views:
+                cameras = [
+                    sized(c, self.effort.refit_pixels) for c in evenly(self.cameras, self.effort.refit_views)
+                ]
+                tell = within(self.tell, "comparing pictures")
+                shown = shown + correction(
+                    replace(decoded, sh_dc=shown),
+                    cameras,
+                    self._pictures(cameras),
+                    steps=self.effort.refit_steps,
+                    threads=self.threads,
+                    tell=tell,
+                )
+            constants = splats.sh_dc.copy()
+            sane = (np.abs(shown - decoded.sh_dc) <= LARGEST_CORRECTION).all(1)
+            shown = np.where(sane[:, None], shown, constants[order])
+            constants[order] = _shared(shown, passes.sources())
         return replace(splats, sh_dc=constants)
 
     def _pictures(self, cameras: Sequence[Camera]) -> list[Float32]:
@@ -254,13 +314,25 @@ def _shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:
     return np.asarray(means[source], np.float32)
 
 
+def _facts(scores: Scores | None) -> dict[str, object]:
+    if scores is None:
+        return {}
+    rounded = {"psnr": scores.psnr, "psnr_worst": scores.worst, "max_error": scores.error}
+    return {name: round(value, 3) for name, value in rounded.items()}
+
+
 def encode_splats(
-    splats: Splats,
+    splats: object,
     *,
-    quality: str | float = "default",
+    quality: str | float | None = None,
     steps: Mapping[str, object] | None = None,
     effort: int | Effort = DEFAULT,
-    cameras: Sequence[Camera] | None = None,
+    cameras: object = None,
+    rig: Kind = "auto",
+    target_psnr: float | None = None,
+    target_size: float | str | None = None,
+    max_error: float | None = None,
+    measure: bool = False,
     importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
     threads: int = 0,
@@ -268,16 +340,34 @@ def encode_splats(
 ) -> Encoded:
     """A complete file-mode .gsc of `splats`; arguments as in `gscodec.encode`.
 
-    Raises `EncodeError`, `UsageError`.
+    rig  where to put cameras when none are given: see `make_rig`
+
+    Raises `EncodeError`, `InputError`, `UsageError`.
     """
-    chosen = choose_steps(quality, steps)
+    splats = to_splats(splats)
+    target = target_of(target_psnr, target_size, max_error, len(splats))
+    if target is not None and quality is not None:
+        raise UsageError("usage.target", "a quality and a target exclude each other: give one")
+    chosen = choose_steps("default" if quality is None else quality, steps)
     encoder = Encoder(
         splats,
         effort=effort,
         cameras=cameras,
+        rig=rig,
         importance=importance,
         nonfinite=nonfinite,
         threads=threads,
         progress=progress,
     )
-    return encoder.encode(chosen)
+    if target is not None and len(encoder.splats):
+        encoded = encoder.reach(target, steps)
+    else:
+        encoded = encoder.encode(chosen)
+        number = PRESETS[quality or "default"] if isinstance(quality, str | None) else float(quality)
+        encoded.report["quality"] = number
+        if target is not None:
+            encoded.report["target_reached"] = False
+    if measure and "psnr" not in encoded.report:
+        encoder.tell("measuring", 0.0)
+        encoded.report.update(_facts(encoder.measure(encoded)))
+    return encoded

@@ -1,0 +1,227 @@
+"""Aims in place of a quality: a PSNR, a size or a largest error, reached by encoding a few times.
+
+`Ruler` measures in pictures, `search` finds the quality number. All that is measured falls or rises smoothly
+with the logarithm of that number, so a secant gets there in a few steps.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscodec.encode.refit import Float32, pictures
+from gscodec.encode.steps import COARSEST_QUALITY, FINEST
+from gscodec.errors import UsageError
+from gscodec.evaluate.cameras import Camera
+from gscodec.splats import Splats
+
+Kind = Literal["psnr", "size", "error"]
+Result = TypeVar("Result")
+
+CAMERAS = 16  # in which is measured, at most
+MOST = 100.0  # dB of a view: equal pictures have infinitely many, which no mean survives
+STRAY = 1000  # one pixel in so many may have more than the largest error
+ENCODINGS = 8  # at most, for one target
+FIRST = {"psnr": (40.0, 9.0), "size": (9.0, 0.6), "error": (6.0, 0.9)}  # dB, bytes a splat, of 255: at
+FIRST_AT = 0.9  # this number; and the change per e-fold of it, of logarithms for sizes and errors
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g|ki|mi|gi)(?:b|bytes?)?(/splat)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How far pictures of decoded splats are from those of the input.
+
+    psnr, worst  dB over all pixels, clamped to 0..1: mean over the cameras, and of the worst one
+    error        of 255: in no camera more than one pixel in a thousand has a channel further off
+    """
+
+    psnr: float
+    worst: float
+    error: float
+
+
+class Ruler:
+    """Pictures of the input from some cameras (at least one), to hold decoded splats against."""
+
+    def __init__(self, splats: Splats, cameras: Sequence[Camera], threads: int) -> None:
+        self.cameras, self.threads = cameras, threads
+        self._wanted = pictures(splats, cameras, threads)
+
+    def measure(self, decoded: Splats) -> Scores:
+        """The scores of `decoded`."""
+        shown = pictures(decoded, self.cameras, self.threads)
+        views = [_view(a, b) for a, b in zip(self._wanted, shown, strict=True)]
+        levels = [level for level, _ in views]
+        return Scores(
+            psnr=math.fsum(levels) / len(levels), worst=min(levels), error=max(error for _, error in views)
+        )
+
+
+def _view(wanted: Float32, shown: Float32) -> tuple[float, float]:
+    """dB and the error that one pixel in a thousand may exceed, of 255."""
+    off = np.abs(np.clip(wanted, 0, 1).astype(np.float64) - np.clip(shown, 0, 1))
+    mean = float(np.mean(off**2))
+    level = MOST if mean <= 10 ** (-MOST / 10) else -10 * math.log10(mean)
+    pixels: NDArray[np.float64] = off.max(axis=2).ravel()
+    place = len(pixels) - 1 - len(pixels) // STRAY
+    return level, 255 * float(np.partition(pixels, place)[place])
+
+
+# ---- what is aimed at
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A PSNR in dB, a size in bytes, or an error of 255."""
+
+    kind: Kind
+    value: float
+
+    def coarseness(self, scores: Scores | None, size: int) -> float:
+        """A measure that rises with the quality number."""
+        if self.kind == "size":
+            return -math.log(size)
+        if scores is None:
+            return 0.0
+        return -scores.psnr if self.kind == "psnr" else math.log(max(scores.error, 1e-3))
+
+    @property
+    def range(self) -> tuple[float, float, float]:
+        """Lowest, ideal and highest coarseness."""
+        if self.kind == "psnr":
+            return -self.value - 0.1, -self.value, -self.value + 0.1
+        aim = -math.log(self.value) if self.kind == "size" else math.log(self.value)
+        if self.kind == "size":
+            return aim, aim - math.log(0.995), aim - math.log(0.99)
+        return aim + math.log(0.9), aim + math.log(0.95), aim
+
+    def is_good(self, coarseness: float) -> bool:
+        """Whether that will do; a little less than what is aimed at does for dB."""
+        low, _, high = self.range
+        extra = 0.1 if self.kind == "psnr" else 0.0
+        return low - extra <= coarseness <= high + extra
+
+    def is_forbidden(self, coarseness: float) -> bool:
+        """Whether a size is over the limit, or an error."""
+        low, _, high = self.range
+        return {"psnr": False, "size": coarseness < low, "error": coarseness > high}[self.kind]
+
+    def first(self, splats: int) -> tuple[float, float]:
+        """A guess at the number's logarithm, and how coarseness changes with it."""
+        usual, slope = FIRST[self.kind]
+        at = -usual if self.kind == "psnr" else math.log(usual)
+        if self.kind == "size":
+            at = -at - math.log(max(splats, 1))
+        return math.log(FIRST_AT) + (self.range[1] - at) / slope, slope
+
+
+def target_of(
+    psnr: float | None, size: int | float | str | None, error: float | None, splats: int
+) -> Target | None:
+    """The one target that is given, or None. Raises `UsageError` "usage.target"."""
+    given = [
+        name
+        for name, v in (("target_psnr", psnr), ("target_size", size), ("max_error", error))
+        if v is not None
+    ]
+    if len(given) > 1:
+        raise UsageError("usage.target", f"{' and '.join(given)} exclude each other: give one")
+    if psnr is not None:
+        return Target("psnr", _within("target_psnr", psnr, 5, 95))
+    if size is not None:
+        value, per_splat = parse_size(size)
+        return Target("size", value * splats if per_splat and splats else value)
+    if error is not None:
+        return Target("error", _within("max_error", error, 0.01, 255))
+    return None
+
+
+def parse_size(size: float | str) -> tuple[float, bool]:
+    """The number of bytes of 12000, "12MB", "1.5 MiB" or "3.5B/splat", and whether it is for each splat.
+
+    Raises `UsageError` "usage.target".
+    """
+    if isinstance(size, str):
+        match = SIZE.fullmatch(size.strip())
+        if match is None:
+            raise UsageError(
+                "usage.target",
+                f"size {size!r}: expected bytes, as in 250000, 12MB (a million), 1.5MiB or 3.5B/splat",
+            )
+        value = float(match[1]) * UNITS[match[2].lower()]
+        return _within("target_size", value, 0.01 if match[3] else 1, 1e15), match[3] is not None
+    return _within("target_size", size, 1, 1e15), False
+
+
+def _within(name: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UsageError("usage.target", f"{name} {value!r}: expected {low:g} to {high:g}")
+    return float(value)
+
+
+# ---- the search
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Generic[Result]):
+    """One encoding: its quality number, what it measures, and the encoding."""
+
+    number: float
+    coarseness: float
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Result]):
+    """The best trial, whether it reached the target, and how many there were."""
+
+    best: Trial[Result]
+    is_reached: bool
+    count: int
+
+
+def search(target: Target, splats: int, attempt: Callable[[float], tuple[float, Result]]) -> Found[Result]:
+    """Encode until the target is reached, at most `ENCODINGS` times.
+
+    attempt  encodes at a quality number, and returns its coarseness (see `Target`) and the encoding
+    """
+    low, high = math.log(FINEST), math.log(COARSEST_QUALITY)
+    at, slope = target.first(splats)
+    low_good, aim, high_good = target.range
+    trials: list[Trial[Result]] = []
+    while len(trials) < ENCODINGS:
+        number = min(max(float(f"{math.exp(min(max(at, low), high)):.6g}"), FINEST), COARSEST_QUALITY)
+        if any(trial.number == number for trial in trials):
+            break  # at an end of what there is, or closer than numbers are told apart
+        trials.append(Trial(number, *attempt(number)))
+        if low_good <= trials[-1].coarseness <= high_good:
+            break
+        at = _next(trials, aim, slope)
+    best = min(trials, key=lambda t: (target.is_forbidden(t.coarseness), abs(t.coarseness - aim)))
+    return Found(best, target.is_good(best.coarseness), len(trials))
+
+
+def _next(trials: Sequence[Trial[Result]], aim: float, slope: float) -> float:
+    """The logarithm of the number to try next, from the two trials that are nearest to the aim."""
+    points = sorted(
+        ((math.log(trial.number), trial.coarseness) for trial in trials), key=lambda p: abs(p[1] - aim)
+    )
+    x, y = points[0]
+    finer = max((p for p in points if p[1] < aim), default=None)
+    coarser = min((p for p in points if p[1] >= aim), default=None)
+    if finer and coarser and finer[0] < coarser[0]:
+        share = (aim - finer[1]) / (coarser[1] - finer[1])
+        if len(trials) > 3:  # an end that stays where it is slows the secant down
+            share = share / 2 + 0.25
+        return finer[0] + min(max(share, 0.03), 0.97) * (coarser[0] - finer[0])
+    if len(points) > 1 and points[1][0] != x:
+        measured = (points[1][1] - y) / (points[1][0] - x)
+        slope = min(max(measured, slope / 4), slope * 4)
+    return x + min(max((aim - y) / slope, -3.0), 3.0)

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -103,8 +104,10 @@ class Target:
         return aim + math.log(0.9), aim + math.log(0.95), aim
 
     def is_good(self, coarseness: float) -> bool:
-        """Whether that will do; a little less than what is aimed at does for dB."""
+        """Whether that will do: 0.2 dB, 1 %, or any error that is not too large."""
         low, _, high = self.range
+        if self.kind == "error":
+            return coarseness <= high
         extra = 0.1 if self.kind == "psnr" else 0.0
         return low - extra <= coarseness <= high + extra
 
@@ -204,24 +207,28 @@ def search(target: Target, splats: int, attempt: Callable[[float], tuple[float, 
         if low_good <= trials[-1].coarseness <= high_good:
             break
         at = _next(trials, aim, slope)
-    best = min(trials, key=lambda t: (target.is_forbidden(t.coarseness), abs(t.coarseness - aim)))
+    kept = [trial for trial in trials if not target.is_forbidden(trial.coarseness)]
+    if kept and target.kind == "error":
+        best = max(kept, key=lambda trial: trial.number)
+    else:
+        best = min(kept or trials, key=lambda trial: abs(trial.coarseness - aim))
     return Found(best, target.is_good(best.coarseness), len(trials))
 
 
 def _next(trials: Sequence[Trial[Result]], aim: float, slope: float) -> float:
-    """The logarithm of the number to try next, from the two trials that are nearest to the aim."""
-    points = sorted(
-        ((math.log(trial.number), trial.coarseness) for trial in trials), key=lambda p: abs(p[1] - aim)
-    )
-    x, y = points[0]
-    finer = max((p for p in points if p[1] < aim), default=None)
-    coarser = min((p for p in points if p[1] >= aim), default=None)
-    if finer and coarser and finer[0] < coarser[0]:
-        share = (aim - finer[1]) / (coarser[1] - finer[1])
+    """The logarithm of the number to try next."""
+    points = sorted((math.log(trial.number), trial.coarseness) for trial in trials)
+    around = [(a, b) for a, b in pairwise(points) if a[1] < aim <= b[1]]
+    if around:  # errors rise in leaps, and not always: the coarsest place where they pass the aim
+        (x, y), (to, top) = around[-1]
+        share = (aim - y) / (top - y)
         if len(trials) > 3:  # an end that stays where it is slows the secant down
             share = share / 2 + 0.25
-        return finer[0] + min(max(share, 0.03), 0.97) * (coarser[0] - finer[0])
-    if len(points) > 1 and points[1][0] != x:
-        measured = (points[1][1] - y) / (points[1][0] - x)
-        slope = min(max(measured, slope / 4), slope * 4)
+        return x + min(max(share, 0.03), 0.97) * (to - x)
+    if points[-1][1] >= aim:
+        points.reverse()
+    x, y = points[-1]
+    if len(points) > 1:
+        measured = (points[-2][1] - y) / (points[-2][0] - x)
+        slope = min(max(measured, slope / 3), slope * 3)
     return x + min(max((aim - y) / slope, -3.0), 3.0)

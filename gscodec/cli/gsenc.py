@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 import time
@@ -30,37 +31,83 @@ from gscodec.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from gscodec.evaluate.rigs import Kind
     from gscodec.io import PlyScene
 
 NAME = "gsenc"
 QUALITIES = ("near-lossless", "high", "default", "small", "tiny")
+FINEST, COARSEST = 0.005, 32.0  # numbers of the encoder, which loads too slowly for --help
 STAGES = [
-    ("reading", 0.06),
-    ("checking", 0.02),
-    ("quantising", 0.4),
-    ("weighing bits against error", 0.17),
-    ("choosing tables", 0.05),
-    ("coding", 0.28),
-    ("writing", 0.02),
+    ("reading", 0.03),
+    ("checking", 0.01),
+    ("looking", 0.2),
+    ("quantising", 0.13),
+    ("weighing bits against error", 0.05),
+    ("comparing pictures", 0.4),
+    ("correcting colours", 0.05),
+    ("choosing tables", 0.02),
+    ("coding", 0.1),
+    ("writing", 0.01),
+]
+SEARCH_STAGES = [
+    ("reading", 0.02),
+    ("checking", 0.01),
+    ("looking", 0.1),
+    ("searching", 0.86),
+    ("writing", 0.01),
 ]
 EPILOG = f"""\b
 Examples
   gsenc scene.ply -o scene.gsc
-  gsenc scene.ply -o scene.gsc --quality small
-  gsenc scene.ply -o scene.gsc --json > report.json
+  gsenc scene.ply -o scene.gsc --quality small --cameras cameras.json
+  gsenc scene.ply -o scene.gsc --target-size 12MB
+  gsenc scene.ply -o scene.gsc --effort 1 --json > report.json
   zcat scene.ply.gz | gsenc - -o - | ssh host 'cat > scene.gsc'
+
+\b
+Qualities, by the difference that a person sees
+  near-lossless  none, even enlarged
+  high           none when switching back and forth
+  default        none in normal viewing
+  small          fine detail slightly softer
+  tiny           visibly softer, still pleasant
+A number is between them: 1 is close to default, 2 has steps twice as coarse.
 
 \b
 IN is a PLY file in the layout of the common training code: binary or ASCII,
 properties in any order. The order of splats, the order of their axes and the
 sign of quaternions change; everything else is kept as closely as --quality says.
+From effort 2 on, the encoder renders the scene to learn what viewers see, and
+leaves out splats that no picture shows. Give it --cameras, such as those of the
+training, if there are any; otherwise it puts its own around and into the scene.
 
 {EXIT_CODES}"""
 
 
-def _check_effort(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
-    if value != 1:
-        raise click.BadParameter(f"{value}: this version has effort 1 only; 2 to 9 are kept for later ones")
+def _quality(_context: click.Context, _option: click.Parameter, value: str | None) -> str | float | None:
+    """One of the names, or a number."""
+    if value is None or value in QUALITIES:
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not FINEST <= number <= COARSEST:
+        expected = f"expected {', '.join(QUALITIES)}, or {FINEST:g} to {COARSEST:g}"
+        raise click.BadParameter(f"{value!r}: {expected}")
+    return number
+
+
+def _size(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    from gscodec.errors import UsageError
+
+    if value is not None:
+        from gscodec.encode.targets import parse_size
+
+        try:
+            parse_size(value)
+        except UsageError as error:
+            raise click.BadParameter(error.message) from None
     return value
 
 
@@ -71,19 +118,50 @@ def _check_effort(_context: click.Context, _parameter: click.Parameter, value: i
 )
 @click.option(
     "--quality",
-    type=click.Choice(QUALITIES),
-    default="default",
-    show_default=True,
-    help="How close to the input.",
+    callback=_quality,
+    metavar="NAME|NUMBER",
+    help="How close to the input: see below.  [default: default]",
+)
+@click.option(
+    "--target-psnr",
+    type=click.FloatRange(5, 95),
+    metavar="DB",
+    help="In place of a quality: the PSNR of pictures, within 0.2 dB.",
+)
+@click.option(
+    "--target-size",
+    callback=_size,
+    metavar="BYTES",
+    help="In place of a quality: the size of OUT, or at most 1 % less: 250000, 12MB, 1.5MiB, 3.5B/splat.",
+)
+@click.option(
+    "--max-error",
+    type=click.FloatRange(0.01, 255),
+    metavar="E",
+    help="In place of a quality: of 255, what only one pixel in a thousand of any picture may exceed.",
 )
 @click.option(
     "--effort",
     type=click.IntRange(1, 9),
-    default=1,
+    default=5,
+    show_default=True,
     metavar="N",
-    callback=_check_effort,
-    help="How hard to try. This version has only 1, the default.",
+    help="How long to look for what matters, 1 to 9. 1 renders nothing, and uses cameras to measure only.",
 )
+@click.option(
+    "--cameras",
+    "camera_path",
+    metavar="FILE|DIR",
+    help="Where viewers look from: cameras.json, transforms.json or a COLMAP model. Cameras marked test are "
+    "never used; where some are marked train, only these.",
+)
+@click.option(
+    "--rig",
+    type=click.Choice(("auto", "outside", "inside", "near", "all")),
+    help="Where to put cameras when no file has them.  [default: auto]",
+)
+@click.option("--no-prune", is_flag=True, help="Keep splats that no picture shows.")
+@click.option("--measure", is_flag=True, help="Also report the PSNR of pictures from these cameras.")
 @threads_option
 @click.option(
     "--nonfinite",
@@ -98,8 +176,15 @@ def _check_effort(_context: click.Context, _parameter: click.Parameter, value: i
 def command(
     source: str,
     target: str,
-    quality: str,
+    quality: str | float | None,
+    target_psnr: float | None,
+    target_size: str | None,
+    max_error: float | None,
     effort: int,
+    camera_path: str | None,
+    rig: Kind | None,
+    no_prune: bool,
+    measure: bool,
     threads: int,
     nonfinite: str,
     as_json: bool,
@@ -110,29 +195,53 @@ def command(
     An existing OUT is replaced, but only once the new file is complete.
     """
     check_paths(source, target, "a PLY file")
+    aims = {"--target-psnr": target_psnr, "--target-size": target_size, "--max-error": max_error}
+    given = [name for name, value in {"--quality": quality, **aims}.items() if value is not None]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other: give one")
+    if camera_path is not None and rig is not None:
+        raise click.UsageError("--cameras and --rig are two ways to say the same: give one")
+    has_aim = any(value is not None for value in aims.values())
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         start = time.perf_counter()
-        with Bar(STAGES, quiet=quiet) as progress:
+        with Bar(SEARCH_STAGES if has_aim else STAGES, quiet=quiet) as progress:
             from gscodec.encode.encoder import encode_splats
+            from gscodec.encode.inputs import cameras_of
 
             progress("reading", 0.0)
+            cameras = None if camera_path is None else cameras_of(camera_path)
             scene, bytes_in = _read(source)
             progress("reading", 1.0)
             encoded = encode_splats(
-                scene.splats, quality=quality, nonfinite=nonfinite, threads=threads, progress=progress
+                scene.splats,
+                quality=quality,
+                target_psnr=target_psnr,
+                target_size=target_size,
+                max_error=max_error,
+                effort=effort,
+                cameras=cameras,
+                rig=rig or "auto",
+                steps={"prune": 0.0} if no_prune else None,
+                measure=measure,
+                nonfinite=nonfinite,
+                threads=threads,
+                progress=progress,
             )
             progress("writing", 0.0)
             with open_output(target, hashed=False) as file:
                 file.write(encoded.data)
         seconds = time.perf_counter() - start
         _warn(teller, scene, encoded.report)
+        if has_aim and not encoded.report["target_reached"]:
+            teller.warn(f"no quality reaches {given[0]}: this is the nearest")
         size, splats = len(encoded.data), len(encoded.order)
         facts: dict[str, object] = {
             "input": source,
             "output": target,
-            "quality": quality,
+            "preset": quality if isinstance(quality, str) else None if given else "default",
             "effort": effort,
+            "cameras": camera_path or (f"rig {rig or 'auto'}" if effort > 1 or has_aim or measure else None),
             "bytes_in": bytes_in,
             "bytes_out": size,
             "ratio": round(bytes_in / size, 3),
@@ -145,6 +254,7 @@ def command(
         line = f"{sizes} in {seconds:.1f} s"
         if splats:
             line += f"; {counted(splats, 'splat')}, {size / splats:.2f} bytes each"
+        line += _more(encoded.report, has_aim)
         teller.report(facts, line)
 
 
@@ -169,6 +279,19 @@ def _read(source: str) -> tuple[PlyScene, int]:
         if start:
             error.add_note("convert it to PLY")
         raise
+
+
+def _more(report: dict[str, object], has_aim: bool) -> str:
+    """The rest of the last line: what was left out, found and measured."""
+    pruned, psnr, found = report.get("pruned"), report.get("psnr"), report.get("quality")
+    more = ""
+    if isinstance(pruned, int) and pruned:
+        more += f"; left out {counted(pruned, 'splat')} that no picture shows"
+    if has_aim and isinstance(found, float):
+        more += f"; quality {found:g}"
+    if isinstance(psnr, float):
+        more += f"; {psnr:.2f} dB, at worst {report['psnr_worst']:.2f}"
+    return more
 
 
 def _start(source: str) -> bytes:

@@ -109,7 +109,7 @@ def encoded(
             forced(stack, "LANES_FROM", lanes_from)
         if plan:
             forced(stack, "make_plan", lambda *a: plan(make_plan(*a)))
-        return encode_splats(splats, **options).data
+        return encode_splats(splats, **{"effort": 1, **options}).data
 
 
 def preset(count: int, sh_degree: int, quality: str = "default") -> bytes:

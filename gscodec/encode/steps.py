@@ -82,7 +82,7 @@ def check_step(name: str, value: object) -> str:
 
 BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)
 PRESETS = {"near-lossless": 0.08, "high": 0.42, "default": 0.88, "small": 1.55, "tiny": 2.6}
-FINEST, COARSEST_QUALITY = 0.005, 32.0
+FINEST, COARSEST_QUALITY = 0.02, 32.0  # with finer steps, residuals no longer fit their ranges
 
 
 def steps_at(quality: float) -> Steps:

@@ -22,7 +22,7 @@ def scene_ply(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scene_gsc(scene_ply: Path) -> Path:
     """The same, encoded."""
     path = scene_ply.with_suffix(".gsc")
-    path.write_bytes(gscodec.encode(gscodec.read(scene_ply)))
+    path.write_bytes(gscodec.encode(gscodec.read(scene_ply), effort=1))
     return path
 
 
@@ -34,5 +34,5 @@ def two_chunks_gsc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise = np.random.default_rng(1).normal(0, 0.2, many.positions.shape)
     many.positions[:] += noise.astype(np.float32)
     path = tmp_path_factory.mktemp("chunks") / "chunks.gsc"
-    path.write_bytes(gscodec.encode(many, quality="tiny"))
+    path.write_bytes(gscodec.encode(many, quality="tiny", effort=1))
     return path

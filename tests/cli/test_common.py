@@ -12,9 +12,12 @@ from commands import MADE
 
 from gscodec import errors
 from gscodec.cli.common import EXIT_CODES, Bar, code_and_message, counted, size_in_words, times
-from gscodec.cli.gsenc import STAGES
+from gscodec.cli.gsenc import SEARCH_STAGES, STAGES
+from gscodec.encode.effort import Effort
 from gscodec.encode.encoder import encode_splats
 from gscodec.io import read_ply
+
+EFFORT = Effort(views=4, pixels=2000, refit_views=2, refit_pixels=2000, refit_steps=1)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +103,22 @@ def test_an_unlisted_stage_moves_the_bar(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_stage_of_the_encoder_is_listed() -> None:
     sent: list[str] = []
-    splats = read_ply(MADE).splats
-    encode_splats(splats.take(np.arange(len(splats))), progress=lambda stage, _: sent.append(stage))
+    splats = read_ply(MADE).splats.take(np.arange(500))
+    encode_splats(splats, effort=EFFORT, progress=lambda stage, _: sent.append(stage))
     listed = [name for name, _ in STAGES]
     assert list(dict.fromkeys(sent)) == listed[1:-1]  # reading and writing are the command's
     assert sum(share for _, share in STAGES) == pytest.approx(1)
+
+
+def test_a_search_is_one_stage() -> None:
+    sent: list[tuple[str, float]] = []
+    splats = read_ply(MADE).splats.take(np.arange(500))
+    encode_splats(splats, effort=EFFORT, target_size="6B/splat", progress=lambda *step: sent.append(step))
+    listed = [name for name, _ in SEARCH_STAGES]
+    assert list(dict.fromkeys(stage for stage, _ in sent)) == listed[1:-1]
+    shares = [share for stage, share in sent if stage == "searching"]
+    assert shares == sorted(shares)
+    assert sum(share for _, share in SEARCH_STAGES) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -30,7 +30,7 @@ def compare(*rest: str | Path) -> tuple[int, str]:
 def tiny_gsc(scene_ply: Path) -> Path:
     """The scene at the lowest quality."""
     path = scene_ply.with_name("tiny.gsc")
-    path.write_bytes(gscodec.encode(gscodec.read(scene_ply), quality="tiny"))
+    path.write_bytes(gscodec.encode(gscodec.read(scene_ply), quality="tiny", effort=1))
     return path
 
 
@@ -116,7 +116,7 @@ def test_a_file_and_its_copy(scene_ply: Path, tmp_path: Path) -> None:
 
 def test_other_sh_degree(scene_ply: Path, tmp_path: Path) -> None:
     whole = gscodec.read(scene_ply)
-    (tmp_path / "flat.gsc").write_bytes(gscodec.encode(whole))
+    (tmp_path / "flat.gsc").write_bytes(gscodec.encode(whole, effort=1))
     write_ply(tmp_path / "flat.ply", gscodec.decode((tmp_path / "flat.gsc").read_bytes(), sh_degree=0))
     code, text = compare(scene_ply, tmp_path / "flat.ply", *FEW, "--distances", "1", "--json")
     assert code == 0

@@ -72,14 +72,14 @@ def test_extras(tmp_path: Path) -> None:
         **{name: np.zeros((2, *shape), np.float32) for name, shape in _SHAPES.items()},
         extras={"label": np.array([7, 9], np.uint16)},
     )
-    (tmp_path / "a.gsc").write_bytes(gscodec.encode(few))
+    (tmp_path / "a.gsc").write_bytes(gscodec.encode(few, effort=1))
     assert run("gsdec", tmp_path / "a.gsc", "-o", tmp_path / "a.ply").code == 0
     assert sorted(read_ply(tmp_path / "a.ply").splats.extras["label"].tolist()) == [7, 9]
     wide = gscodec.Splats(
         **{name: np.zeros((2, *shape), np.float32) for name, shape in _SHAPES.items()},
         extras={"label": np.array([7, 9], np.uint64)},
     )
-    (tmp_path / "b.gsc").write_bytes(gscodec.encode(wide))
+    (tmp_path / "b.gsc").write_bytes(gscodec.encode(wide, effort=1))
     done = run("gsdec", tmp_path / "b.gsc", "-o", tmp_path / "b.ply")
     assert done.code == 7
     assert "[output.type]" in done.line

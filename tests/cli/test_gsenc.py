@@ -18,16 +18,17 @@ from commands import ENVIRONMENT, MADE, arguments, names, run
 import gscodec
 from gscodec.cli.common import Teller
 from gscodec.cli.gsenc import _warn
+from gscodec.encode.steps import PRESETS
 from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
 
 def test_encodes(scene_ply: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gsc"
-    done = run("gsenc", scene_ply, "-o", out)
+    done = run("gsenc", scene_ply, "-o", out, "--effort", "1")
     assert done.code == 0
     assert done.out == b""
-    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply))
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), effort=1)
     assert names(tmp_path) == ["out.gsc"]
     size = len(out.read_bytes())
     assert f"({scene_ply.stat().st_size / size:.0f}x) in " in done.line
@@ -36,7 +37,7 @@ def test_encodes(scene_ply: Path, tmp_path: Path) -> None:
 
 def test_json(scene_ply: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gsc"
-    done = run("gsenc", scene_ply, "-o", out, "--json", "--quality", "tiny")
+    done = run("gsenc", scene_ply, "-o", out, "--json", "--quality", "tiny", "--effort", "1")
     assert done.code == 0
     assert done.err == ""
     report, data = done.report, out.read_bytes()
@@ -44,7 +45,8 @@ def test_json(scene_ply: Path, tmp_path: Path) -> None:
     assert report["bytes_out"] == len(data)
     assert report["ratio"] == pytest.approx(report["bytes_in"] / len(data), rel=1e-3)
     assert report["sha256"] == hashlib.sha256(data).hexdigest()
-    assert (report["splats"], report["quality"], report["warnings"]) == (500, "tiny", [])
+    assert (report["splats"], report["preset"], report["warnings"]) == (500, "tiny", [])
+    assert report["quality"] == PRESETS["tiny"]
     assert 0 < sum(report["bytes_by_stream"].values()) < len(data)
     assert report["seconds"] > 0
 
@@ -52,14 +54,14 @@ def test_json(scene_ply: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("quality", ["near-lossless", "small"])
 def test_quality(scene_ply: Path, tmp_path: Path, quality: str) -> None:
     out = tmp_path / "out.gsc"
-    assert run("gsenc", scene_ply, "-o", out, "--quality", quality, "--quiet").err == ""
-    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), quality=quality)
+    assert run("gsenc", scene_ply, "-o", out, "--quality", quality, "--quiet", "--effort", "1").err == ""
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), quality=quality, effort=1)
 
 
 def test_pipes(scene_ply: Path) -> None:
-    done = run("gsenc", "-", "-o", "-", "--json", data=scene_ply.read_bytes())
+    done = run("gsenc", "-", "-o", "-", "--json", "--effort", "1", data=scene_ply.read_bytes())
     assert done.code == 0
-    assert done.out == gscodec.encode(gscodec.read(scene_ply))
+    assert done.out == gscodec.encode(gscodec.read(scene_ply), effort=1)
     assert '"bytes_in": ' + str(scene_ply.stat().st_size) in done.err  # the report makes way for the data
     assert done.err.startswith("{")
 
@@ -152,8 +154,17 @@ def test_one_splat_left_out(tmp_path: Path) -> None:
     [
         ([], "Missing argument 'IN'"),
         (["in.ply"], "Missing option '-o'"),
-        (["in.ply", "-o", "x", "--quality", "great"], "'great' is not one of"),
-        (["in.ply", "-o", "x", "--effort", "2"], "effort 1 only"),
+        (["in.ply", "-o", "x", "--quality", "great"], "'great': expected near-lossless, high"),
+        (["in.ply", "-o", "x", "--quality", "0.001"], "or 0.02 to 32"),
+        (["in.ply", "-o", "x", "--quality", "nan"], "or 0.02 to 32"),
+        (["in.ply", "-o", "x", "--quality", "high", "--target-psnr", "40"], "exclude each other"),
+        (["in.ply", "-o", "x", "--max-error", "3", "--target-size", "1MB"], "exclude each other"),
+        (["in.ply", "-o", "x", "--target-psnr", "200"], "200.0 is not in the range"),
+        (["in.ply", "-o", "x", "--target-size", "12 miles"], "expected bytes, as in 250000"),
+        (["in.ply", "-o", "x", "--max-error", "0"], "0.0 is not in the range"),
+        (["in.ply", "-o", "x", "--rig", "round"], "'round' is not one of"),
+        (["in.ply", "-o", "x", "--rig", "near", "--cameras", "c.json"], "give one"),
+        (["in.ply", "-o", "x", "--effort", "10"], "10 is not in the range"),
         (["in.ply", "-o", "x", "--effort", "0"], "0 is not in the range"),
         (["in.ply", "-o", "x", "--threads", "-1"], "-1 is not in the range"),
         (["in.ply", "-o", "x", "--nonfinite", "keep"], "'keep' is not one of"),

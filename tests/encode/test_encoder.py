@@ -10,7 +10,7 @@ import pytest
 import gscodec
 from gscodec.encode.importance import classes_of, importance_of
 from gscodec.encode.partition import cells_of, grid_for, split_cells
-from gscodec.encode.steps import PRESETS
+from gscodec.encode.steps import PRESETS, steps_at
 
 SCENE = Path(__file__).resolve().parents[2] / "examples" / "made_scene.ply"
 
@@ -22,7 +22,7 @@ def scene() -> gscodec.Splats:
 
 def error(scene: gscodec.Splats, **options: object) -> tuple[int, dict[str, float]]:
     """Bytes, and the root mean square error of each attribute."""
-    data, order = gscodec.encode(scene, return_order=True, **options)  # type: ignore[call-overload]
+    data, order = gscodec.encode(scene, return_order=True, effort=1, **options)  # type: ignore[call-overload]
     wanted, got = scene.take(order), gscodec.decode(data)
     names = ("positions", "opacities", "sh_dc", "sh_rest")
     return len(data), {
@@ -44,7 +44,7 @@ def test_presets_are_ordered(scene: gscodec.Splats) -> None:
 )
 def test_a_step_changes_its_attribute(scene: gscodec.Splats, step: str, attribute: str) -> None:
     size, errors = error(scene)
-    finer_size, finer = error(scene, steps={step: getattr(PRESETS["default"], step) / 8})
+    finer_size, finer = error(scene, steps={step: getattr(steps_at(PRESETS["default"]), step) / 8})
     assert finer[attribute] < errors[attribute] / 3
     assert finer_size > size
 
@@ -52,7 +52,7 @@ def test_a_step_changes_its_attribute(scene: gscodec.Splats, step: str, attribut
 def test_importance_of_the_caller(scene: gscodec.Splats) -> None:
     left = scene.positions[:, 0] < np.median(scene.positions[:, 0])
     weight = np.where(left, 1.0, 1 / 64)
-    data, order = gscodec.encode(scene, importance=weight, return_order=True)
+    data, order = gscodec.encode(scene, importance=weight, effort=1, return_order=True)
     off = np.abs(scene.sh_dc[order] - gscodec.decode(data).sh_dc).mean(1)
     assert off[~left[order]].mean() > 4 * off[left[order]].mean()
 
@@ -67,6 +67,8 @@ def test_bad_importance(scene: gscodec.Splats, bad: np.ndarray) -> None:
     "options",
     [
         {"quality": "best"},
+        *({"quality": bad} for bad in (0, -1, 0.01, 33, float("nan"), True, "1")),
+        *({"effort": bad} for bad in (0, 10, 2.5, "5")),
         {"nonfinite": "keep"},
         {"threads": -1},
         {"steps": {"colours": 1}},
@@ -85,13 +87,13 @@ def test_arguments_of_other_types(scene: gscodec.Splats) -> None:
     with pytest.raises(gscodec.UsageError):
         gscodec.encode(None)  # type: ignore[call-overload]
     with pytest.raises(gscodec.UsageError):
-        gscodec.decode(gscodec.encode(scene), threads=-1)
+        gscodec.decode(gscodec.encode(scene, effort=1), threads=-1)
 
 
 def test_threads_change_nothing(scene: gscodec.Splats) -> None:
     many = scene.take(np.tile(np.arange(len(scene)), 20))
     many.positions[:] += np.repeat(np.arange(20), len(scene))[:, None].astype(np.float32) * 7
-    files = {gscodec.encode(many, threads=threads) for threads in (1, 2, 5)}
+    files = {gscodec.encode(many, threads=threads, effort=1) for threads in (1, 2, 5)}
     assert len(files) == 1
     data = files.pop()
     decoded = [gscodec.decode(data, threads=threads) for threads in (1, 3)]

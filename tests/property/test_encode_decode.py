@@ -15,9 +15,13 @@ import gscodec
 from gscodec.chunk import read_chunk
 from gscodec.container import Chunk, ContainerReader, SceneHeader
 from gscodec.container import Parameters as ParametersEvent
+from gscodec.encode.effort import Effort
+from gscodec.encode.encoder import encode_splats
 from gscodec.parameters import read_parameters
 from gscodec.splats import SH_REST_COUNTS, Splats
 
+SMALL = Effort(views=6, pixels=3000, refit_views=3, refit_pixels=3000, refit_steps=2)  # all parts, quick
+EFFORTS = (1, SMALL, SMALL)
 QUALITIES = ("near-lossless", "high", "default", "small", "tiny")
 DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<f4", "<f8", "<u8", "<i8")
 LARGEST = float(np.finfo(np.float32).max)
@@ -102,10 +106,11 @@ def finite(s: Splats) -> Any:
     return np.flatnonzero(np.all(rows, axis=0))
 
 
-def check(s: Splats, quality: str) -> None:
+def check(s: Splats, quality: str, effort: int | Effort) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data, order = gscodec.encode(s, quality=quality, return_order=True, threads=1)
+        encoded = encode_splats(s, quality=quality, effort=effort, threads=1, steps={"prune": 0.0})
+        data, order = encoded.data, encoded.order
         decoded = gscodec.decode(data, threads=1)
     assert sorted(order.tolist()) == finite(s).tolist()
     assert len(decoded) == len(order)
@@ -133,17 +138,18 @@ COMMON = {"deadline": None, "derandomize": True, "suppress_health_check": list(H
 
 
 @settings(max_examples=100, **COMMON)  # type: ignore[arg-type]
-@given(splats(), st.sampled_from(QUALITIES))
-def test_any_splats(s: Splats, quality: str) -> None:
-    check(s, quality)
+@given(splats(), st.sampled_from(QUALITIES), st.sampled_from(EFFORTS))
+def test_any_splats(s: Splats, quality: str, effort: int | Effort) -> None:
+    check(s, quality, effort)
 
 
 @settings(max_examples=8, **COMMON)  # type: ignore[arg-type]
 @given(splats(), st.sampled_from(QUALITIES))
 def test_threads_do_not_matter(s: Splats, quality: str) -> None:
-    first = gscodec.encode(s, quality=quality, threads=1)
-    assert gscodec.encode(s, quality=quality, threads=5) == first
-    assert gscodec.encode(s, quality=quality) == first
+    first, *others = (
+        encode_splats(s, quality=quality, effort=SMALL, threads=threads).data for threads in (1, 5, 0)
+    )
+    assert others == [first, first]
     one, four = gscodec.decode(first, threads=1), gscodec.decode(first, threads=4)
     assert one.positions.tobytes() == four.positions.tobytes()
     assert one.rotations.tobytes() == four.rotations.tobytes()
@@ -189,4 +195,5 @@ def plain(n: int, **changes: Any) -> Splats:
     ids=lambda c: ",".join(f"{k} {np.ravel(v)[:2]}" for k, v in c.items()) or "plain",
 )
 def test_extremes(changes: dict[str, Any], quality: str) -> None:
-    check(plain(20, **changes), quality)
+    for effort in (1, SMALL):
+        check(plain(20, **changes), quality, effort)

@@ -29,6 +29,7 @@ CAMERAS = 16  # in which is measured, at most
 MOST = 100.0  # dB of a view: equal pictures have infinitely many, which no mean survives
 STRAY = 1000  # one pixel in so many may have more than the largest error
 ENCODINGS = 8  # at most, for one target
+BISECTED = 5  # so many in vain, and the measure is not smooth
 FIRST = {"psnr": (40.0, 9.0), "size": (9.0, 0.6), "error": (6.0, 0.9)}  # dB, bytes a splat, of 255: at
 FIRST_AT = 0.9  # this number; and the change per e-fold of it, of logarithms for sizes and errors
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -221,9 +222,13 @@ def _next(trials: Sequence[Trial[Result]], aim: float, slope: float) -> float:
     around = [(a, b) for a, b in pairwise(points) if a[1] < aim <= b[1]]
     if around:  # errors rise in leaps, and not always: the coarsest place where they pass the aim
         (x, y), (to, top) = around[-1]
-        share = (aim - y) / (top - y)
-        if len(trials) > 3:  # an end that stays where it is slows the secant down
-            share = share / 2 + 0.25
+        if len(trials) > BISECTED:
+            return (x + to) / 2
+        near = sorted(points, key=lambda point: abs(point[1] - aim))[:3]
+        guess = _curve(near, aim) if len(near) == 3 else None
+        share = (aim - y) / (top - y) if guess is None else (guess - x) / (to - x)
+        if not 0 < share < 1:
+            share = (aim - y) / (top - y)
         return x + min(max(share, 0.03), 0.97) * (to - x)
     if points[-1][1] >= aim:
         points.reverse()
@@ -232,3 +237,15 @@ def _next(trials: Sequence[Trial[Result]], aim: float, slope: float) -> float:
         measured = (points[-2][1] - y) / (points[-2][0] - x)
         slope = min(max(measured, slope / 3), slope * 3)
     return x + min(max((aim - y) / slope, -3.0), 3.0)
+
+
+def _curve(points: Sequence[tuple[float, float]], aim: float) -> float | None:
+    """Where the parabola x(y) through three points is at y = aim; None if two are equally high."""
+    (a, ya), (b, yb), (c, yc) = points
+    if len({ya, yb, yc}) < 3:
+        return None
+    return (
+        a * (aim - yb) * (aim - yc) / ((ya - yb) * (ya - yc))
+        + b * (aim - ya) * (aim - yc) / ((yb - ya) * (yb - yc))
+        + c * (aim - ya) * (aim - yb) / ((yc - ya) * (yc - yb))
+    )

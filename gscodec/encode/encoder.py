@@ -9,14 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.attributes import extras
-from gscodec.container import ExtraAttribute, SceneHeader, write_file_mode
-from gscodec.container.scene import FIRST_EXTRA_ID
+from gscodec.container import write_file_mode
 from gscodec.decoder import decode, thread_count
-from gscodec.encode.chunks import ChunkRecorder, Index, whole_rows
+from gscodec.encode.chunks import ChunkRecorder, Index
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.importance import classes_of, importance_of
-from gscodec.encode.inputs import cameras_of, is_usable, to_splats
+from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_header, to_splats
 from gscodec.encode.partition import split_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
@@ -47,31 +45,6 @@ class Encoded:
     data: bytes
     order: NDArray[np.int64]
     report: dict[str, object] = field(default_factory=dict)
-
-
-def _scene_header(splats: Splats) -> SceneHeader:
-    found = []
-    for number, (name, array) in enumerate(splats.extras.items()):
-        dtype = array.dtype.newbyteorder("<")
-        if dtype not in extras.TYPES:
-            raise EncodeError("encode.extra", f"extra attribute {name!r} has type {array.dtype}")
-        components = 1 if array.ndim == 1 else array.shape[1]
-        if not 1 <= components <= 255:
-            raise EncodeError("encode.extra", f"extra attribute {name!r} has {components} components")
-        found.append(
-            ExtraAttribute(
-                id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components
-            )
-        )
-    return SceneHeader(sh_degree=splats.sh_degree, extras=tuple(found))
-
-
-def finite_rows(splats: Splats) -> NDArray[np.bool_]:
-    """(N,) whether every value that is rendered is finite."""
-    finite = np.isfinite(splats.opacities)
-    for array in (splats.positions, splats.scales, splats.rotations, splats.sh_dc, splats.sh_rest):
-        finite &= whole_rows(np.isfinite(array))
-    return np.asarray(finite)
 
 
 def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> Steps:
@@ -136,7 +109,7 @@ class Encoder:
             weight = None if weight is None else weight[self.rows]
         self.splats = splats
         self.weight = weight
-        self.scene = _scene_header(splats)
+        self.scene = scene_header(splats)
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._wanted: dict[int, list[Float32]] = {}
@@ -157,8 +130,10 @@ class Encoder:
             directions=self.effort.directions,
             tell=within(self.tell, "looking"),
         )
-        if self._given is not None and not self.sight.largest.any() and (self.splats.opacities > SHOWN).any():
-            raise UsageError("usage.cameras", "the cameras see none of the splats: are they of this scene?")
+        if not self.sight.largest.any() and (self.splats.opacities > SHOWN).any():
+            if self._given is not None:
+                raise UsageError("usage.cameras", "the cameras see nothing: are they of this scene?")
+            self.cameras, self.sight = [], None  # nearer to all of a tiny scene than renderers show anything
 
     def _seeing(self, views: int) -> list[Camera]:
         """The caller's cameras, or made-up ones: none in a scene too large for any."""
@@ -168,16 +143,20 @@ class Encoder:
             made = make_rig(self.splats, self._rig, views=views, size=RIG_SIZE)
         return [camera for camera in made if is_usable(camera)]
 
-    def measure(self, encoded: Encoded) -> Scores | None:
-        """Pictures of the decoded file next to the input's; None where no camera sees anything."""
+    @property
+    def ruler(self) -> Ruler | None:
+        """What compares pictures with those of the input; None where no camera sees anything."""
         if self._ruler is None:
             cameras = self.cameras or (self._seeing(CAMERAS) if len(self.splats) else [])
             pixels = self.effort.refit_pixels or self.effort.pixels or MEASURED
             views = [sized(camera, pixels) for camera in evenly(cameras, CAMERAS)]
             self._ruler = Ruler(self.splats, views, self.threads)
-        return (
-            self._ruler.measure(decode(encoded.data, threads=self.threads)) if self._ruler.cameras else None
-        )
+        return self._ruler if self._ruler.sees else None
+
+    def measure(self, encoded: Encoded) -> Scores | None:
+        """Pictures of the decoded file next to the input's; None where no camera sees anything."""
+        ruler = self.ruler
+        return None if ruler is None else ruler.measure(decode(encoded.data, threads=self.threads))
 
     def reach(self, target: Target, steps: Mapping[str, object] | None = None) -> Encoded:
         """The encoding at the quality number that is nearest to what is aimed at."""
@@ -359,7 +338,7 @@ def encode_splats(
         threads=threads,
         progress=progress,
     )
-    if target is not None and len(encoder.splats):
+    if target is not None and len(encoder.splats) and (target.kind == "size" or encoder.ruler):
         encoded = encoder.reach(target, steps)
     else:
         encoded = encoder.encode(chosen)

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.errors import UsageError
+from gscodec.attributes import extras
+from gscodec.container import ExtraAttribute, SceneHeader
+from gscodec.container.scene import FIRST_EXTRA_ID
+from gscodec.encode.chunks import whole_rows
+from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.camera_files import read_cameras
 from gscodec.evaluate.cameras import Camera
 from gscodec.splats import Splats
@@ -74,14 +78,14 @@ def to_splats(source: object) -> Splats:
             key = found.get(attribute, attribute)
             wanted = f"{shapes[attribute]} with N = {n}, as {found['positions']} has" if n >= 0 else "(N, 3)"
             raise UsageError("usage.splats", f"{key} has the shape {array.shape}, expected {wanted}")
-    extras: dict[str, NDArray[Any]] = {}
+    further: dict[str, NDArray[Any]] = {}
     for key in keys:
         if key in found.values():
             continue
         array = _array(given[key], key)
         if array.ndim and len(array) == n:
-            extras[key] = array
-    return Splats(**arrays, extras=extras)
+            further[key] = array
+    return Splats(**arrays, extras=further)
 
 
 def cameras_of(source: object) -> list[Camera]:
@@ -126,6 +130,32 @@ def is_usable(camera: Camera) -> bool:
         and min(camera.fx, camera.fy) > 0
         and min(camera.width, camera.height) > 0
     )
+
+
+def finite_rows(splats: Splats) -> NDArray[np.bool_]:
+    """(N,) whether every value that is rendered is finite."""
+    finite = np.isfinite(splats.opacities)
+    for array in (splats.positions, splats.scales, splats.rotations, splats.sh_dc, splats.sh_rest):
+        finite &= whole_rows(np.isfinite(array))
+    return np.asarray(finite)
+
+
+def scene_header(splats: Splats) -> SceneHeader:
+    """Of a file of `splats`. Raises `EncodeError` "encode.extra"."""
+    found = []
+    for number, (name, array) in enumerate(splats.extras.items()):
+        dtype = array.dtype.newbyteorder("<")
+        if dtype not in extras.TYPES:
+            raise EncodeError("encode.extra", f"extra attribute {name!r} has type {array.dtype}")
+        components = 1 if array.ndim == 1 else array.shape[1]
+        if not 1 <= components <= 255:
+            raise EncodeError("encode.extra", f"extra attribute {name!r} has {components} components")
+        found.append(
+            ExtraAttribute(
+                id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components
+            )
+        )
+    return SceneHeader(sh_degree=splats.sh_degree, extras=tuple(found))
 
 
 def _array(value: Any, key: str) -> NDArray[Any]:

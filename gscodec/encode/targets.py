@@ -50,11 +50,15 @@ class Scores:
 
 
 class Ruler:
-    """Pictures of the input from some cameras (at least one), to hold decoded splats against."""
+    """Pictures of the input from some cameras, to hold decoded splats against.
+
+    sees  whether any of them shows anything: only then can be measured
+    """
 
     def __init__(self, splats: Splats, cameras: Sequence[Camera], threads: int) -> None:
         self.cameras, self.threads = cameras, threads
         self._wanted = pictures(splats, cameras, threads)
+        self.sees = any(picture.any() for picture in self._wanted)
 
     def measure(self, decoded: Splats) -> Scores:
         """The scores of `decoded`."""

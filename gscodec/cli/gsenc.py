@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -41,9 +42,10 @@ STAGES = [
     ("reading", 0.03),
     ("checking", 0.01),
     ("looking", 0.2),
-    ("quantising", 0.13),
+    ("quantising", 0.1),
+    ("balancing", 0.1),
     ("weighing bits against error", 0.05),
-    ("comparing pictures", 0.4),
+    ("comparing pictures", 0.33),
     ("correcting colours", 0.05),
     ("choosing tables", 0.02),
     ("coding", 0.1),
@@ -210,6 +212,7 @@ def command(
             from gscodec.encode.inputs import cameras_of
 
             progress("reading", 0.0)
+            _try_output(target)
             cameras = None if camera_path is None else cameras_of(camera_path)
             scene, bytes_in = _read(source)
             progress("reading", 1.0)
@@ -256,6 +259,20 @@ def command(
             line += f"; {counted(splats, 'splat')}, {size / splats:.2f} bytes each"
         line += _more(encoded.report, has_aim)
         teller.report(facts, line)
+
+
+class _TriedError(Exception):
+    """Ends an attempt to write."""
+
+
+def _try_output(target: str) -> None:
+    """Find out before the work, not after it, that a file cannot be written. Raises `InputError`."""
+    from gscodec.io import atomic_output
+
+    is_special = os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target)
+    if target != "-" and not is_special:  # opening a pipe or a device is not without effect
+        with contextlib.suppress(_TriedError), atomic_output(target):
+            raise _TriedError
 
 
 def _read(source: str) -> tuple[PlyScene, int]:

@@ -19,6 +19,8 @@ import gscodec
 from gscodec.cli.common import Teller
 from gscodec.cli.gsenc import _warn
 from gscodec.encode.steps import PRESETS
+from gscodec.evaluate.camera_files import write_cameras
+from gscodec.evaluate.rigs import make_rig
 from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
@@ -67,7 +69,8 @@ def test_pipes(scene_ply: Path) -> None:
 
 
 def test_threads_do_not_matter(scene_ply: Path) -> None:
-    assert run("gsenc", scene_ply, "-o", "-", "--threads", "1").out == run("gsenc", scene_ply, "-o", "-").out
+    rest = ("-o", "-", "--effort", "2")
+    assert run("gsenc", scene_ply, *rest, "--threads", "1").out == run("gsenc", scene_ply, *rest).out
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -93,11 +96,11 @@ def _with_nan(path: Path) -> Path:
 
 def test_nonfinite_is_dropped_and_said(tmp_path: Path) -> None:
     source, out = _with_nan(tmp_path / "in.ply"), tmp_path / "out.gsc"
-    done = run("gsenc", source, "-o", out)
+    done = run("gsenc", source, "-o", out, "--effort", "2")
     assert done.code == 0
     assert "gsenc: warning: left out 2 splats with NaN or infinite values" in done.err
     assert len(gscodec.decode(out.read_bytes())) == 8
-    report = run("gsenc", source, "-o", out, "--json").report
+    report = run("gsenc", source, "-o", out, "--json", "--effort", "1").report
     assert report["dropped_nonfinite"] == 2
     assert len(report["warnings"]) == 1
 
@@ -144,9 +147,79 @@ def test_one_splat_left_out(tmp_path: Path) -> None:
     splats = read_ply(MADE).splats.take(np.arange(2))
     splats.positions[0, 0] = np.nan
     write_ply(tmp_path / "in.ply", splats)
-    done = run("gsenc", "in.ply", "-o", "out.gsc", cwd=tmp_path)
+    done = run("gsenc", "in.ply", "-o", "out.gsc", "--effort", "1", cwd=tmp_path)
     assert "left out 1 splat with NaN" in done.err
     assert "; 1 splat, " in done.err
+
+
+def test_looks_through_cameras(scene_ply: Path, tmp_path: Path) -> None:
+    """The summary and the report say what was left out, and how near the pictures are."""
+    scene, out, path = gscodec.read(scene_ply), tmp_path / "out.gsc", tmp_path / "cameras.json"
+    write_cameras(path, make_rig(scene, "near", views=6, size=(120, 90)))
+    done = run("gsenc", scene_ply, "-o", out, "--effort", "2", "--cameras", path, "--measure")
+    assert done.code == 0
+    assert out.read_bytes() == gscodec.encode(scene, effort=2, cameras=path)
+    left_out = 500 - len(gscodec.decode(out.read_bytes()))
+    assert left_out > 1
+    assert f"; left out {left_out} splats that no picture shows; " in done.line
+    assert " dB, at worst " in done.line
+    report = run("gsenc", scene_ply, "-o", out, "--effort", "2", "--cameras", path, "--json").report
+    assert (report["pruned"], report["cameras"], report["effort"]) == (left_out, str(path), 2)
+    report = run(
+        "gsenc", scene_ply, "-o", out, "--effort", "2", "--no-prune", "--rig", "outside", "--json"
+    ).report
+    assert (report["pruned"], report["cameras"]) == (0, "rig outside")
+    assert len(gscodec.decode(out.read_bytes())) == 500
+
+
+def test_targets(scene_ply: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gsc"
+    done = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--target-size", "12B/splat")
+    assert done.code == 0
+    assert 5900 <= out.stat().st_size <= 6000
+    assert "; quality " in done.line
+    report = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--target-psnr", "40", "--json").report
+    assert report["target_reached"] is True
+    assert report["preset"] is None
+    assert abs(report["psnr"] - 40) <= 0.2
+    done = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--target-size", "10")
+    assert done.code == 0
+    assert "gsenc: warning: no quality reaches --target-size: this is the nearest" in done.err
+
+
+def test_a_number_as_quality(scene_ply: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gsc"
+    report = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--quality", "0.7", "--json").report
+    assert (report["quality"], report["preset"]) == (0.7, None)
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), effort=1, quality=0.7)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, 3, "cannot read"),
+        ("hello", 3, "not JSON"),
+        ("[{}]", 3, "cameras.value"),
+        ('{"frames": 3}', 3, "cameras.value"),
+    ],
+)
+def test_bad_cameras(scene_ply: Path, tmp_path: Path, content: str | None, code: int, said: str) -> None:
+    path = tmp_path / "cameras.json"
+    if content is not None:
+        path.write_text(content)
+    done = run("gsenc", scene_ply, "-o", tmp_path / "out.gsc", "--cameras", path)
+    assert done.code == code
+    assert said in done.line
+    assert not (tmp_path / "out.gsc").exists()
+
+
+def test_cameras_that_are_all_for_tests(scene_ply: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cameras.json"
+    cameras = make_rig(gscodec.read(scene_ply), views=2)
+    write_cameras(path, [replace(camera, split="test") for camera in cameras])
+    done = run("gsenc", scene_ply, "-o", tmp_path / "out.gsc", "--cameras", path)
+    assert done.code == 2
+    assert "marked as test" in done.line
 
 
 @pytest.mark.parametrize(
@@ -242,7 +315,7 @@ def test_output_that_cannot_be(scene_ply: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_full_disk(scene_ply: Path) -> None:
-    done = run("gsenc", scene_ply, "-o", "/dev/full")
+    done = run("gsenc", scene_ply, "-o", "/dev/full", "--effort", "1")
     assert done.code == 3
     assert "the disk is full" in done.line
 
@@ -256,18 +329,29 @@ def _large(path: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "after", "options"),
+    [
+        (signal.SIGINT, 130, 0.1, ["--effort", "1"]),
+        (signal.SIGTERM, 143, 0.1, []),
+        (signal.SIGINT, 130, 1.5, []),
+        (signal.SIGINT, 130, 2.5, ["--effort", "4"]),
+        (signal.SIGINT, 130, 2.0, ["--effort", "2", "--target-psnr", "40"]),
+    ],
+)
+def test_interrupted(
+    tmp_path: Path, sent: signal.Signals, code: int, after: float, options: list[str]
+) -> None:
     """The signal comes while the encoder works; nothing half-written is left, and what was there stays."""
     source = _large(tmp_path / "in.ply")
     (tmp_path / "out.gsc").write_bytes(b"precious")
-    command = arguments("gsenc", "-", "-o", tmp_path / "out.gsc")
+    command = arguments("gsenc", "-", "-o", tmp_path / "out.gsc", *options)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
     assert process.stdin is not None
     process.stdin.write(source.read_bytes())  # returns once the command has taken nearly all of it
     process.stdin.close()
     process.stdin = None
-    time.sleep(0.1)
+    time.sleep(after)
     if process.poll() is not None:
         pytest.skip("too fast to be interrupted")
     process.send_signal(sent)

@@ -64,7 +64,16 @@ def record(
     known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
     basis = None if p.basis is None else (p.basis / 8192).astype(np.float32)
     return kernels.write_harmonics(
-        side, p.bounds[-1], np.array(p.bounds, np.uint8), wanted, dead_zone, known, metric, basis, p.order, lanes
+        side,
+        p.bounds[-1],
+        np.array(p.bounds, np.uint8),
+        wanted,
+        dead_zone,
+        known,
+        metric,
+        basis,
+        p.order,
+        lanes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gscodec.container import write_file_mode
 from gscodec.decoder import decode, thread_count
+from gscodec.encode.balance import balanced, factors, losses
 from gscodec.encode.chunks import ChunkRecorder, Index
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.importance import classes_of, importance_of
@@ -19,7 +20,7 @@ from gscodec.encode.partition import split_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import Float32, correction, pictures
-from gscodec.encode.sight import Sight, evenly, look, sized
+from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
 from gscodec.errors import EncodeError, UsageError
@@ -114,18 +115,21 @@ class Encoder:
         self.sight: Sight | None = None
         self._wanted: dict[int, list[Float32]] = {}
         self._ruler: Ruler | None = None
+        self._change: dict[str, float] = {}  # what balances the steps of this scene
         if self.effort.views and len(splats):
             self._look()
 
     def _look(self) -> None:
         self.tell("looking", 0.0)
-        self.cameras = self._seeing(self.effort.views)
+        count = self.effort.views if self._given is not None else self.effort.views * 3 // 2
+        self.cameras = self._seeing(count)
         if not self.cameras:
             return
-        views = [sized(camera, self.effort.pixels) for camera in evenly(self.cameras, self.effort.views)]
+        views = [sized(camera, self.effort.pixels) for camera in evenly(self.cameras, count)]
         self.sight = look(
             self.splats,
             views,
+            GIVEN if self._given is not None else MADE_UP,
             threads=self.threads,
             directions=self.effort.directions,
             tell=within(self.tell, "looking"),
@@ -167,7 +171,7 @@ class Encoder:
             share = 1 - 0.7**count  # nobody knows how many there will be
             count += 1
             tell("searching", share)
-            encoded = self.encode(choose_steps(number, steps))
+            encoded = self.encode(choose_steps(number, steps), steps or ())
             scores = None if target.kind == "size" else self.measure(encoded)
             return target.coarseness(scores, len(encoded.data)), (encoded, scores)
 
@@ -188,8 +192,8 @@ class Encoder:
             },
         )
 
-    def encode(self, steps: Steps) -> Encoded:
-        """A complete file-mode .gsc."""
+    def encode(self, steps: Steps, fixed: Collection[str] = ()) -> Encoded:
+        """A complete file-mode .gsc; steps named in `fixed` are not balanced against the others."""
         report: dict[str, object] = {
             "splats": len(self.splats),
             "dropped_nonfinite": self.dropped,
@@ -198,7 +202,7 @@ class Encoder:
         }
         kept = np.arange(len(self.splats))
         if self.sight is not None and steps.prune > 0:
-            kept = np.flatnonzero(self.sight.largest >= steps.prune)
+            kept = np.flatnonzero(self.sight.largest >= steps.prune * self.sight.trust.prune)
         report["pruned"] = len(self.splats) - len(kept)
         if len(kept) == 0:
             data = write_file_mode(self.scene, [], [], [])
@@ -208,13 +212,24 @@ class Encoder:
         sight = self.sight if whole or self.sight is None else self.sight.take(kept)
         weight = self._importance(splats, sight, kept, steps)
         classes = classes_of(weight, steps.classes, steps.spread)
-        plan = make_plan(splats, classes, weight, steps)
-        cells = split_cells(splats.positions, 2 * plan.half_cell)
-        recorder = ChunkRecorder(splats, self.scene, plan, classes, sight)
         pool = ThreadPoolExecutor(self.threads)
         try:
-            passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
-            passes.record()
+
+            def recorded(steps: Steps) -> Passes:
+                plan = make_plan(splats, classes, weight, steps)
+                cells = split_cells(splats.positions, 2 * plan.half_cell)
+                recorder = ChunkRecorder(splats, self.scene, plan, classes, sight)
+                passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
+                passes.record()
+                return passes
+
+            if self.effort.balance_views and sight is not None:
+                if not self._change:
+                    self._change = self._balance(splats, recorded(steps))
+                change = {name: value for name, value in self._change.items() if name not in fixed}
+                steps = balanced(steps, change)
+                report["steps"] = {name: round(getattr(steps, name), 6) for name in self._change}
+            passes = recorded(steps)
             if passes.chooses:
                 passes.choose(splats, "weighing bits against error")
             for number in range(self.effort.rounds if sight is not None else 0):
@@ -227,7 +242,7 @@ class Encoder:
         report |= {
             "bytes": len(written.data),
             "bytes_by_stream": written.sizes,
-            "chunks": len(cells),
+            "chunks": len(passes.cells),
             "classes": np.bincount(classes, minlength=steps.classes).tolist(),
             "tables": written.tables,
         }
@@ -238,14 +253,31 @@ class Encoder:
     ) -> NDArray[np.float64]:
         if self.weight is not None:
             return self.weight[kept]
-        if sight is not None:
+        if sight is not None and self._given is not None:
             return sight.importance()
-        return importance_of(
+        guess = importance_of(
             splats,
             opacity_power=steps.opacity_power,
             size_power=steps.size_power,
             distance_power=steps.distance_power,
         )
+        # made-up cameras and opacity and size each know half of what viewers will see: the geometric mean
+        return guess if sight is None else np.sqrt(guess * sight.importance())
+
+    def _balance(self, splats: Splats, passes: Passes) -> dict[str, float]:
+        """By what to multiply steps, so that a bit wins the same wherever it is spent."""
+        views = evenly(self.cameras, self.effort.balance_views)
+        cameras = [sized(camera, self.effort.refit_pixels) for camera in views]
+        with np.errstate(all="ignore"):
+            lost = losses(
+                splats.take(np.concatenate(passes.order)),
+                passes.decoded(),
+                cameras,
+                self._pictures(cameras),
+                threads=self.threads,
+                tell=within(self.tell, "balancing"),
+            )
+            return factors(lost)
 
     def _corrected(self, splats: Splats, sight: Sight | None, passes: Passes, number: int) -> Splats:
         """`splats` with constant terms that make up for what the chunks lose, as far as they can."""
@@ -341,7 +373,7 @@ def encode_splats(
     if target is not None and len(encoder.splats) and (target.kind == "size" or encoder.ruler):
         encoded = encoder.reach(target, steps)
     else:
-        encoded = encoder.encode(chosen)
+        encoded = encoder.encode(chosen, steps or ())
         number = PRESETS[quality or "default"] if isinstance(quality, str | None) else float(quality)
         encoded.report["quality"] = number
         if target is not None:

@@ -13,8 +13,24 @@ from gscodec.evaluate.renderer import Renderer, Statistics
 from gscodec.splats import Splats
 
 GREATEST = 0.02  # share of the one view that shows a splat best, beside the mean of all views
-FLOOR = 0.05  # share of the mean importance that every splat has: nobody knows where viewers will go
-ANYWHERE = 0.1  # share of a splat's importance that is taken to be seen from all directions alike
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far cameras tell where viewers will be.
+
+    floor     share of the mean importance that every splat has
+    anywhere  share of a splat's importance that is taken to be seen from all directions alike
+    prune     splats go whose largest weight is under this share of the wanted limit
+    """
+
+    floor: float
+    anywhere: float
+    prune: float
+
+
+GIVEN = Trust(0.05, 0.1, 1.0)  # the cameras of the photographs
+MADE_UP = Trust(0.1, 0.5, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +44,7 @@ class Sight:
                                      triangle of the matrix, T = (K + 1)(K + 2) / 2
     """
 
+    trust: Trust
     squared: NDArray[np.float64]
     largest: NDArray[np.float32]
     gram: NDArray[np.float32] | None
@@ -38,12 +55,12 @@ class Sight:
 
     def floor(self) -> float:
         """What every splat has at least of `squared`."""
-        return max(FLOOR * float(self.squared.mean()), 1e-12) if len(self.squared) else 1e-12
+        return max(self.trust.floor * float(self.squared.mean()), 1e-12) if len(self.squared) else 1e-12
 
     def take(self, index: NDArray[np.intp]) -> Sight:
         """Of the splats at `index`."""
         gram = None if self.gram is None else self.gram[index]
-        return Sight(squared=self.squared[index], largest=self.largest[index], gram=gram)
+        return Sight(trust=self.trust, squared=self.squared[index], largest=self.largest[index], gram=gram)
 
     def metric(self, index: NDArray[np.intp], unit: NDArray[np.float64]) -> NDArray[np.float32] | None:
         """(M, T) the matrices of the splats `index`, over `unit` (M,).
@@ -54,7 +71,7 @@ class Sight:
             return None
         share = (1 / unit).astype(np.float32)
         out = self.gram[index] * (np.float32(4 * np.pi) * share)[:, None]
-        everywhere = ((self.floor() + ANYWHERE * self.squared[index]) * share).astype(np.float32)
+        everywhere = ((self.floor() + self.trust.anywhere * self.squared[index]) * share).astype(np.float32)
         out[:, _diagonal(out.shape[1])] += everywhere[:, None]
         return np.asarray(out, np.float32)
 
@@ -90,6 +107,7 @@ def sized(camera: Camera, pixels: int) -> Camera:
 def look(
     splats: Splats,
     cameras: Sequence[Camera],
+    trust: Trust,
     *,
     threads: int,
     directions: bool = True,
@@ -109,4 +127,4 @@ def look(
     squared = mean + GREATEST * greatest
     if sums.gram is not None:
         sums.gram *= (squared / np.maximum(sums.squared, 1e-30)).astype(np.float32)[:, None]
-    return Sight(squared=squared, largest=sums.largest, gram=sums.gram)
+    return Sight(trust=trust, squared=squared, largest=sums.largest, gram=sums.gram)

@@ -31,8 +31,8 @@ ELEVATIONS = (20.0, 8.0, 48.0, -12.0, 34.0, 60.0, 14.0, 80.0, 27.0, -40.0)  # de
 FIELD = {"outside": 50.0, "inside": 75.0, "near": 55.0}  # degrees across the picture
 PLACES = 800  # free places that are considered
 CHOICE = 40  # places that are good enough
-INSIDE = (0.06, 0.5)  # share of the views that are from inside, in a scene with no inside and in a room
-NEAR = 0.34  # share of the views that are close to detail
+INSIDE = (0.06, 0.33)  # share of the views that are from inside, in a scene with no inside and in a room
+NEAR = 0.33  # share of the views that are close to detail
 LOOKS = 3  # views from one place inside
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.encode.steps import Steps
+from gscodec.encode.steps import FINEST, Steps, steps_at
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.renderer import Renderer
 from gscodec.splats import Splats
@@ -77,5 +77,7 @@ def factors(losses: Mapping[str, float]) -> dict[str, float]:
 
 
 def balanced(steps: Steps, change: Mapping[str, float]) -> Steps:
-    """`steps`, each times its factor."""
-    return replace(steps, **{name: getattr(steps, name) * factor for name, factor in change.items()})
+    """`steps`, each times its factor, none finer than the finest quality has."""
+    finest = steps_at(FINEST)
+    changed = {name: max(getattr(steps, name) * by, getattr(finest, name)) for name, by in change.items()}
+    return replace(steps, **changed)

@@ -19,7 +19,7 @@ from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_head
 from gscodec.encode.partition import split_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
-from gscodec.encode.refit import Float32, correction, pictures
+from gscodec.encode.refit import Float32, correction, pictures, shared
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
@@ -29,6 +29,7 @@ from gscodec.evaluate.rigs import Kind, make_rig
 from gscodec.splats import Splats
 
 RIG_SIZE = (400, 300)
+BALANCED_AT = 0.8  # the quality at which steps are balanced
 MEASURED = 40_000  # pixels of a picture that is measured, where the effort looks at none
 SHOWN = -5.5  # logit of 1/255, below which no renderer draws a splat
 LARGEST_CORRECTION = 8.0  # of a constant term, whose whole range is some 4: more comes from broken scenes
@@ -63,6 +64,17 @@ def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> St
         if problem := check_step(name, value):
             raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
     return replace(steps_at(number), **dict(steps or {}))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """The splats that are coded: rows among all, values, what cameras see of them, importance, class."""
+
+    rows: Index
+    splats: Splats
+    sight: Sight | None
+    weight: NDArray[np.float64]
+    classes: NDArray[np.uint8]
 
 
 class Encoder:
@@ -200,40 +212,24 @@ class Encoder:
             "sh_degree": self.splats.sh_degree,
             "views": len(self.cameras),
         }
-        kept = np.arange(len(self.splats))
-        if self.sight is not None and steps.prune > 0:
-            kept = np.flatnonzero(self.sight.largest >= steps.prune * self.sight.trust.prune)
-        report["pruned"] = len(self.splats) - len(kept)
-        if len(kept) == 0:
+        chosen = self._chosen(steps)
+        report["pruned"] = len(self.splats) - len(chosen.rows)
+        if len(chosen.rows) == 0:
             data = write_file_mode(self.scene, [], [], [])
             return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
-        whole = len(kept) == len(self.splats)
-        splats = self.splats if whole else self.splats.take(kept)
-        sight = self.sight if whole or self.sight is None else self.sight.take(kept)
-        weight = self._importance(splats, sight, kept, steps)
-        classes = classes_of(weight, steps.classes, steps.spread)
         pool = ThreadPoolExecutor(self.threads)
         try:
-
-            def recorded(steps: Steps) -> Passes:
-                plan = make_plan(splats, classes, weight, steps)
-                cells = split_cells(splats.positions, 2 * plan.half_cell)
-                recorder = ChunkRecorder(splats, self.scene, plan, classes, sight)
-                passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
-                passes.record()
-                return passes
-
-            if self.effort.balance_views and sight is not None:
+            if self.effort.balance_views and self.sight is not None:
                 if not self._change:
-                    self._change = self._balance(splats, recorded(steps))
+                    self._change = self._balance(pool)
                 change = {name: value for name, value in self._change.items() if name not in fixed}
                 steps = balanced(steps, change)
                 report["steps"] = {name: round(getattr(steps, name), 6) for name in self._change}
-            passes = recorded(steps)
+            passes = self._recorded(pool, chosen, steps)
             if passes.chooses:
-                passes.choose(splats, "weighing bits against error")
-            for number in range(self.effort.rounds if sight is not None else 0):
-                corrected = self._corrected(splats, sight, passes, number)
+                passes.choose(chosen.splats, "weighing bits against error")
+            for number in range(self.effort.rounds if self.sight is not None else 0):
+                corrected = self._corrected(chosen, passes, number)
                 passes.choose(corrected, "correcting colours")
             written = passes.write()
         finally:
@@ -243,34 +239,59 @@ class Encoder:
             "bytes": len(written.data),
             "bytes_by_stream": written.sizes,
             "chunks": len(passes.cells),
-            "classes": np.bincount(classes, minlength=steps.classes).tolist(),
+            "classes": np.bincount(chosen.classes, minlength=steps.classes).tolist(),
             "tables": written.tables,
         }
-        return Encoded(data=written.data, order=self.rows[kept[permutation]], report=report)
+        return Encoded(data=written.data, order=self.rows[chosen.rows[permutation]], report=report)
 
-    def _importance(
-        self, splats: Splats, sight: Sight | None, kept: Index, steps: Steps
-    ) -> NDArray[np.float64]:
+    def _chosen(self, steps: Steps) -> _Chosen:
+        """The splats that are coded, and what is known of them."""
+        rows = np.arange(len(self.splats))
+        splats, sight = self.splats, self.sight
+        if sight is not None and steps.prune > 0:
+            rows = np.flatnonzero(sight.largest >= steps.prune * sight.trust.prune)
+            if len(rows) < len(splats):
+                splats, sight = splats.take(rows), sight.take(rows)
+        if len(rows) == 0:
+            return _Chosen(rows, splats, sight, np.zeros(0), np.zeros(0, np.uint8))
         if self.weight is not None:
-            return self.weight[kept]
-        if sight is not None and self._given is not None:
-            return sight.importance()
-        guess = importance_of(
-            splats,
-            opacity_power=steps.opacity_power,
-            size_power=steps.size_power,
-            distance_power=steps.distance_power,
-        )
-        # made-up cameras and opacity and size each know half of what viewers will see: the geometric mean
-        return guess if sight is None else np.sqrt(guess * sight.importance())
+            weight = self.weight[rows]
+        elif sight is not None and self._given is not None:
+            weight = sight.importance()
+        else:
+            weight = importance_of(
+                splats,
+                opacity_power=steps.opacity_power,
+                size_power=steps.size_power,
+                distance_power=steps.distance_power,
+            )
+            if sight is not None:  # made-up cameras and this guess each know half of what viewers will see
+                weight = np.sqrt(weight * sight.importance())
+        return _Chosen(rows, splats, sight, weight, classes_of(weight, steps.classes, steps.spread))
 
-    def _balance(self, splats: Splats, passes: Passes) -> dict[str, float]:
-        """By what to multiply steps, so that a bit wins the same wherever it is spent."""
+    def _recorded(self, pool: ThreadPoolExecutor, chosen: _Chosen, steps: Steps) -> Passes:
+        plan = make_plan(chosen.splats, chosen.classes, chosen.weight, steps)
+        cells = split_cells(chosen.splats.positions, 2 * plan.half_cell)
+        recorder = ChunkRecorder(chosen.splats, self.scene, plan, chosen.classes, chosen.sight)
+        passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
+        passes.record()
+        return passes
+
+    def _balance(self, pool: ThreadPoolExecutor) -> dict[str, float]:
+        """By what to multiply steps, so that a bit wins the same wherever it is spent.
+
+        Found at one quality for all, so that files do not depend on what was encoded before.
+        """
+        steps = steps_at(BALANCED_AT)
+        chosen = self._chosen(steps)
+        if len(chosen.rows) == 0:
+            return {}
+        passes = self._recorded(pool, chosen, steps)
         views = evenly(self.cameras, self.effort.balance_views)
         cameras = [sized(camera, self.effort.refit_pixels) for camera in views]
         with np.errstate(all="ignore"):
             lost = losses(
-                splats.take(np.concatenate(passes.order)),
+                chosen.splats.take(np.concatenate(passes.order)),
                 passes.decoded(),
                 cameras,
                 self._pictures(cameras),
@@ -279,8 +300,9 @@ class Encoder:
             )
             return factors(lost)
 
-    def _corrected(self, splats: Splats, sight: Sight | None, passes: Passes, number: int) -> Splats:
-        """`splats` with constant terms that make up for what the chunks lose, as far as they can."""
+    def _corrected(self, chosen: _Chosen, passes: Passes, number: int) -> Splats:
+        """The splats with constant terms that make up for what the chunks lose, as far as they can."""
+        splats, sight = chosen.splats, chosen.sight
         order = np.concatenate(passes.order)
         decoded = passes.decoded()
         shown = decoded.sh_dc
@@ -304,7 +326,7 @@ class Encoder:
             constants = splats.sh_dc.copy()
             sane = (np.abs(shown - decoded.sh_dc) <= LARGEST_CORRECTION).all(1)
             shown = np.where(sane[:, None], shown, constants[order])
-            constants[order] = _shared(shown, passes.sources())
+            constants[order] = shared(shown, passes.sources())
         return replace(splats, sh_dc=constants)
 
     def _pictures(self, cameras: Sequence[Camera]) -> list[Float32]:
@@ -312,17 +334,6 @@ class Encoder:
         if len(cameras) not in self._wanted:
             self._wanted[len(cameras)] = pictures(self.splats, cameras, self.threads)
         return self._wanted[len(cameras)]
-
-
-def _shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:
-    """(N, 3) the mean over splats that repeat each other, which can have one value only."""
-    bases = np.cumsum([0, *(int(source[-1]) + 1 for source in sources)])
-    if bases[-1] == len(values):
-        return values
-    source = np.concatenate([s + base for s, base in zip(sources, bases, strict=False)])
-    counts = np.bincount(source)
-    means = np.stack([np.bincount(source, values[:, k]) / counts for k in range(3)], 1)
-    return np.asarray(means[source], np.float32)
 
 
 def _facts(scores: Scores | None) -> dict[str, object]:

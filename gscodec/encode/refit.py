@@ -73,6 +73,17 @@ def correction(
     return np.asarray(out / np.float32(CONSTANT))
 
 
+def shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:
+    """(N, 3) the mean over splats that repeat each other, which can have one value only."""
+    bases = np.cumsum([0, *(int(source[-1]) + 1 for source in sources)])
+    if bases[-1] == len(values):
+        return values
+    source = np.concatenate([s + base for s, base in zip(sources, bases, strict=False)])
+    counts = np.bincount(source)
+    means = np.stack([np.bincount(source, values[:, k]) / counts for k in range(3)], 1)
+    return np.asarray(means[source], np.float32)
+
+
 def _inner(a: Float32, b: Float32) -> float:
     """Without BLAS, whose sums depend on its number of threads."""
     return float(np.multiply(a, b).sum(dtype=np.float64))

@@ -14,7 +14,8 @@ from benchmarks.peers import Codec, unavailable, version_of
 
 OURS = "gscodec"
 PRESETS = ("near-lossless", "high", "default", "small", "tiny")
-POINTS = {preset: f"--quality {preset}" for preset in PRESETS}  # of our curve: name -> arguments of gsenc
+NUMBERS = ("0.9", "1.3", "2")  # qualities below the presets, where other codecs are
+POINTS = {preset: f"--quality {preset}" for preset in (*PRESETS, *NUMBERS)}  # name -> arguments of gsenc
 DEFAULT = "default"  # the name of the effort that gsenc has without --effort
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.ratios import INSIDE, bytes_at, ssim_decibels
 from benchmarks.static.scenes import Scene, read_scenes
 from benchmarks.tables import markdown, write_csv
+from gscodec.encode.effort import DEFAULT, EFFORTS
 
 ROOT = Path(__file__).parents[2]
-QUALITIES = (0.35, 0.65, 1.0, 1.5)
+QUALITIES = (0.4, 0.8, 1.5)
 SCENES = ("bonsai_long", "fox", "bonsai")
 ALL = "everything on"
 # name -> (fields of the default `Effort`, fields of `Steps`, whether importance is guessed as at effort 1)
@@ -34,7 +36,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "steps not balanced": ({"balance_views": 0}, {}, False),
     "ten tables": ({"tables": 10}, {}, False),
     "one class": ({}, {"classes": 1}, False),
-}
+} | {f"effort {n}": (asdict(effort), {}, False) for n, effort in EFFORTS.items() if n != DEFAULT}
 Curve = list[tuple[float, float, float]]  # PSNR, SSIM in dB, bytes a splat
 COLUMNS = ("scene", "variant", "quality", "bytes_per_splat", "psnr", "ssim_db")
 
@@ -54,7 +56,6 @@ def cameras_of(scene: Scene, folder: Path, split: str, views: int | None = None)
 def curve(splats: Any, train: Sequence[Any], test: Sequence[Any], variant: str) -> Curve:
     """A point for each quality."""
     import gscodec
-    from gscodec.encode.effort import DEFAULT, EFFORTS
     from gscodec.encode.encoder import Encoder, choose_steps
     from gscodec.encode.importance import importance_of
     from gscodec.evaluate.comparison import compare
@@ -104,16 +105,29 @@ def main(argv: list[str] | None = None) -> int:
         splats = gscodec.read(path)
         train = cameras_of(scene, options.scenes, "train")
         test = cameras_of(scene, options.scenes, "test", options.views)
-        normal = curve(splats, train, test, ALL)
+        normal: Curve = []
+        usual = 0.0
         for variant in (ALL, *(options.variant or VARIANTS)):
             row: dict[str, Any] = {"scene": name, "variant": variant}
-            found = curve(splats, train, test, variant) if variant != ALL else normal
+            start = time.process_time()
+            found = curve(splats, train, test, variant)
+            seconds = time.process_time() - start
+            normal, usual = normal or found, usual or seconds
+            print(f"{name}: {variant}: {seconds:.0f} s", file=sys.stderr, flush=True)
             keys = COLUMNS[2:]
             for quality, (psnr, similar, size) in zip(QUALITIES, found, strict=True):
                 points.append(row | dict(zip(keys, (quality, size, psnr, similar), strict=True)))
             if variant != ALL:
-                rows.append(row | {"psnr": change(found, normal, 0), "ssim": change(found, normal, 1)})
-    heads = [("psnr", "% bytes at equal PSNR", "+.1f"), ("ssim", "at equal SSIM", "+.1f")]
+                rows.append(
+                    row
+                    | {"psnr": change(found, normal, 0), "ssim": change(found, normal, 1)}
+                    | {"time": seconds / usual}
+                )
+    heads = [
+        ("psnr", "% bytes at equal PSNR", "+.1f"),
+        ("ssim", "at equal SSIM", "+.1f"),
+        ("time", "time", ".2f"),
+    ]
     table = markdown(rows, [("scene", "scene", ""), ("variant", "variant", ""), *heads])
     print(table)
     options.out.mkdir(parents=True, exist_ok=True)

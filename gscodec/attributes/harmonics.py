@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,9 @@ class Costs:
 
 
 COST_TOKENS = 64
+# Gram matrices of basis functions, (any, (K + 1)(K + 2) / 2) upper triangles; of each of M splats its row in
+# them, what the row is multiplied with, and what is then added to the diagonal
+Metric: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
 
 
 def record(
@@ -52,14 +56,13 @@ def record(
     wanted: NDArray[np.float32],
     dead_zone: float,
     costs: Costs | None,
-    metric: NDArray[np.float32] | None,
+    metric: Metric | None,
     lanes: int,
 ) -> tuple[kernels.Ops, kernels.Ops, Rows]:
     """(5.12) `wanted` (M, 3K) in 1/64 of the base step.
 
     With costs each splat gets the residuals of least error plus bits; without, they are rounded, and one
-    of a single step is dropped if under `dead_zone` steps. Errors count as `metric` (M, (K + 1)(K + 2) / 2)
-    says, the upper triangle of each splat's Gram matrix of basis functions; without it, all alike.
+    of a single step is dropped if under `dead_zone` steps. Errors count as `metric` says; without it, alike.
     """
     known = None if costs is None else (costs.groups, costs.tokens, costs.per_bit)
     basis = None if p.basis is None else (p.basis / 8192).astype(np.float32)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec.encode.refit import pictures
 from gscodec.encode.steps import FINEST, Steps, steps_at
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.renderer import Renderer
@@ -33,21 +34,23 @@ MOST = 3.0  # times coarser or finer, at most
 def losses(
     splats: Splats,
     decoded: Splats,
+    order: NDArray[np.intp],
     cameras: Sequence[Camera],
-    wanted: Sequence[NDArray[np.float32]],
     *,
     threads: int,
     tell: Callable[[float], None],
 ) -> dict[str, float]:
     """What each group of attributes of `decoded` adds to the error of pictures, as shares of the whole.
 
-    `splats` are the same splats unchanged, `wanted` (H, W, 3) their picture for each camera.
+    `order` (N,) says which of `splats` each decoded one is.
     """
+    place = np.argsort(order)
+    wanted = pictures(splats, cameras, threads)
     variants = {
-        "positions": replace(splats, positions=decoded.positions),
-        "shapes": replace(splats, scales=decoded.scales, rotations=decoded.rotations),
-        "opacities": replace(splats, opacities=decoded.opacities),
-        "colours": replace(splats, sh_dc=decoded.sh_dc),
+        "positions": replace(splats, positions=decoded.positions[place]),
+        "shapes": replace(splats, scales=decoded.scales[place], rotations=decoded.rotations[place]),
+        "opacities": replace(splats, opacities=decoded.opacities[place]),
+        "colours": replace(splats, sh_dc=decoded.sh_dc[place]),
     }
     errors = np.zeros((len(variants), len(cameras)))
     for row, variant in enumerate(variants.values()):

@@ -12,6 +12,7 @@ from gscodec.attributes import classes as class_streams
 from gscodec.attributes import colour, extras, harmonics, opacity, predictor, rotation, scale
 from gscodec.chunk import ChunkFields, ChunkIntegers, Pair, Recorded, stream_names
 from gscodec.container import ChunkBounds, SceneHeader
+from gscodec.encode.importance import top_of
 from gscodec.encode.partition import cells_of, grid_for
 from gscodec.encode.sight import Sight
 from gscodec.encode.steps import Plan
@@ -45,6 +46,8 @@ class ChunkRecorder:
         sight: Sight | None = None,
     ) -> None:
         self.splats, self.scene, self.plan, self.classes, self.sight = splats, scene, plan, classes, sight
+        # importance of class 0 as the cameras see it, whatever the classes come from
+        self.unit = 1.0 if sight is None else max(top_of(sight.importance()), 1e-18)
 
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
@@ -132,7 +135,7 @@ class ChunkRecorder:
         metric = None
         if self.sight is not None and costs is not None:
             step = np.array(coding.multipliers(HARMONICS), np.float64)[klass] / 64
-            metric = self.sight.metric(distinct, (self.plan.unit / step) ** 2)
+            metric = self.sight.metric(distinct, (self.unit / step) ** 2)
         dead_zone = self.plan.steps.dead_zone
         record = harmonics.record(side, sh, wanted, dead_zone, costs, metric, lanes)
         ops["groups"], ops["coefficients"], rest = record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 
@@ -19,7 +19,7 @@ from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_head
 from gscodec.encode.partition import split_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
-from gscodec.encode.refit import Float32, correction, pictures, shared
+from gscodec.encode.refit import correction, shared
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
@@ -29,6 +29,7 @@ from gscodec.evaluate.rigs import Kind, make_rig
 from gscodec.splats import Splats
 
 RIG_SIZE = (400, 300)
+SMALLEST = 0.3  # scene units across, under which the renderer would hide a part of what is near
 BALANCED_AT = 0.8  # the quality at which steps are balanced
 MEASURED = 40_000  # pixels of a picture that is measured, where the effort looks at none
 SHOWN = -5.5  # logit of 1/255, below which no renderer draws a splat
@@ -125,7 +126,6 @@ class Encoder:
         self.scene = scene_header(splats)
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
-        self._wanted: dict[int, list[Float32]] = {}
         self._ruler: Ruler | None = None
         self._change: dict[str, float] = {}  # what balances the steps of this scene
         if self.effort.views and len(splats):
@@ -133,6 +133,9 @@ class Encoder:
 
     def _look(self) -> None:
         self.tell("looking", 0.0)
+        spans = np.ptp(np.quantile(self.splats.positions, (0.05, 0.95), axis=0), axis=0)
+        if 0 < spans.max() < SMALLEST:
+            return  # renderers show nothing that is nearer than 0.01
         count = self.effort.views if self._given is not None else self.effort.views * 3 // 2
         self.cameras = self._seeing(count)
         if not self.cameras:
@@ -212,11 +215,6 @@ class Encoder:
             "sh_degree": self.splats.sh_degree,
             "views": len(self.cameras),
         }
-        chosen = self._chosen(steps)
-        report["pruned"] = len(self.splats) - len(chosen.rows)
-        if len(chosen.rows) == 0:
-            data = write_file_mode(self.scene, [], [], [])
-            return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
         pool = ThreadPoolExecutor(self.threads)
         try:
             if self.effort.balance_views and self.sight is not None:
@@ -225,6 +223,11 @@ class Encoder:
                 change = {name: value for name, value in self._change.items() if name not in fixed}
                 steps = balanced(steps, change)
                 report["steps"] = {name: round(getattr(steps, name), 6) for name in self._change}
+            chosen = self._chosen(steps)
+            report["pruned"] = len(self.splats) - len(chosen.rows)
+            if len(chosen.rows) == 0:
+                data = write_file_mode(self.scene, [], [], [])
+                return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
             passes = self._recorded(pool, chosen, steps)
             if passes.chooses:
                 passes.choose(chosen.splats, "weighing bits against error")
@@ -291,10 +294,10 @@ class Encoder:
         cameras = [sized(camera, self.effort.refit_pixels) for camera in views]
         with np.errstate(all="ignore"):
             lost = losses(
-                chosen.splats.take(np.concatenate(passes.order)),
-                passes.decoded(),
+                chosen.splats,
+                passes.decoded(0),
+                np.concatenate(passes.order),
                 cameras,
-                self._pictures(cameras),
                 threads=self.threads,
                 tell=within(self.tell, "balancing"),
             )
@@ -310,15 +313,16 @@ class Encoder:
             if number == 0 and sight is not None and splats.sh_degree:
                 lost = splats.sh_rest[order] - decoded.sh_rest
                 shown = shown + sight.constant_for(order, lost)
+                del lost
             if self.effort.refit_views:
                 cameras = [
                     sized(c, self.effort.refit_pixels) for c in evenly(self.cameras, self.effort.refit_views)
                 ]
                 tell = within(self.tell, "comparing pictures")
                 shown = shown + correction(
+                    self.splats,
                     replace(decoded, sh_dc=shown),
                     cameras,
-                    self._pictures(cameras),
                     steps=self.effort.refit_steps,
                     threads=self.threads,
                     tell=tell,
@@ -328,12 +332,6 @@ class Encoder:
             shown = np.where(sane[:, None], shown, constants[order])
             constants[order] = shared(shown, passes.sources())
         return replace(splats, sh_dc=constants)
-
-    def _pictures(self, cameras: Sequence[Camera]) -> list[Float32]:
-        """What the input looks like, kept for the next encoding."""
-        if len(cameras) not in self._wanted:
-            self._wanted[len(cameras)] = pictures(self.splats, cameras, self.threads)
-        return self._wanted[len(cameras)]
 
 
 def _facts(scores: Scores | None) -> dict[str, object]:

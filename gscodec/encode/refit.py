@@ -23,15 +23,15 @@ def pictures(splats: Splats, cameras: Sequence[Camera], threads: int) -> list[Fl
 
 
 def correction(
+    splats: Splats,
     decoded: Splats,
     cameras: Sequence[Camera],
-    wanted: Sequence[Float32],
     *,
     steps: int,
     threads: int,
     tell: Callable[[float], None],
 ) -> Float32:
-    """(N, 3) what to add to `decoded.sh_dc` for pictures nearer to `wanted`, one of each camera.
+    """(N, 3) what to add to `decoded.sh_dc` (N) for pictures nearer to those of `splats`.
 
     Least squares over all pixels by conjugate gradients, preconditioned by each splat's squared weight;
     colours that the renderer clamps at 0 are treated as if they were not. `tell` gets the share done.
@@ -48,9 +48,12 @@ def correction(
         tell(done / work)
         return renderer.view(camera)
 
-    for camera, picture in zip(cameras, wanted, strict=True):
+    original = Renderer(splats, threads=threads)
+    for camera in cameras:
+        picture = original.render(camera).rgb
         view = view_of(camera)
         rest += view.gather(picture - view.draw(statistics=sums).rgb)
+    del original
     stiffness = np.float32(max(STIFFNESS * float(sums.squared.mean()), 1e-12))
     scale = (1 / (sums.squared + stiffness)).astype(np.float32)[:, None]
     out = np.zeros((n, 3), np.float32)
@@ -58,13 +61,16 @@ def correction(
     direction = ahead
     product = _inner(rest, ahead)
     for _ in range(steps):
-        if product <= 0:
+        if not product > 0:
             break
         image = stiffness * direction
         for camera in cameras:
             view = view_of(camera)
             image += view.gather(view.draw(colours=direction).rgb)
-        share = np.float32(product / _inner(direction, image))
+        curvature = _inner(direction, image)
+        if not curvature > 0:
+            break
+        share = np.float32(product / curvature)
         out += share * direction
         rest -= share * image
         ahead = rest * scale
@@ -86,4 +92,4 @@ def shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:
 
 def _inner(a: Float32, b: Float32) -> float:
     """Without BLAS, whose sums depend on its number of threads."""
-    return float(np.multiply(a, b).sum(dtype=np.float64))
+    return float(np.multiply(a, b, dtype=np.float64).sum())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec.attributes.harmonics import Metric
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.renderer import Renderer, Statistics
 from gscodec.splats import Splats
@@ -42,12 +43,14 @@ class Sight:
     largest  (N,) float32            greatest blend weight in any pixel
     gram     (N, T) float32 or None  `squared` times products of harmonics in the directions seen, the upper
                                      triangle of the matrix, T = (K + 1)(K + 2) / 2
+    rows     (N,) or None            where each splat is in `gram`, which is too large to be copied
     """
 
     trust: Trust
     squared: NDArray[np.float64]
     largest: NDArray[np.float32]
     gram: NDArray[np.float32] | None
+    rows: NDArray[np.intp] | None = None
 
     def importance(self) -> NDArray[np.float64]:
         """(N,) root of the squared weight, with a floor."""
@@ -59,36 +62,30 @@ class Sight:
 
     def take(self, index: NDArray[np.intp]) -> Sight:
         """Of the splats at `index`."""
-        gram = None if self.gram is None else self.gram[index]
-        return Sight(trust=self.trust, squared=self.squared[index], largest=self.largest[index], gram=gram)
+        rows = index if self.rows is None else self.rows[index]
+        return replace(self, squared=self.squared[index], largest=self.largest[index], rows=rows)
 
-    def metric(self, index: NDArray[np.intp], unit: NDArray[np.float64]) -> NDArray[np.float32] | None:
-        """(M, T) the matrices of the splats `index`, over `unit` (M,).
+    def metric(self, index: NDArray[np.intp], unit: NDArray[np.float64]) -> Metric | None:
+        """Matrices of the splats `index` (M,), over `unit` (M,).
 
         One that is seen from everywhere, with a squared weight of `unit`, has the identity.
         """
         if self.gram is None:
             return None
-        share = (1 / unit).astype(np.float32)
-        out = self.gram[index] * (np.float32(4 * np.pi) * share)[:, None]
-        everywhere = ((self.floor() + self.trust.anywhere * self.squared[index]) * share).astype(np.float32)
-        out[:, _diagonal(out.shape[1])] += everywhere[:, None]
-        return np.asarray(out, np.float32)
+        rows = index if self.rows is None else self.rows[index]
+        everywhere = (self.floor() + self.trust.anywhere * self.squared[index]) / unit
+        scale = (4 * np.pi / unit).astype(np.float32)
+        return self.gram, rows.astype(np.int64), scale, everywhere.astype(np.float32)
 
     def constant_for(self, index: NDArray[np.intp], error: NDArray[np.float32]) -> NDArray[np.float32]:
         """(M, 3) the change of the constant term that best makes up for `error` (M, K, 3) of the others."""
         if self.gram is None:
             return np.zeros((len(index), 3), np.float32)
         k = error.shape[1]
-        products = self.gram[index, 1 : k + 1]
-        own = self.gram[index, 0] + np.float32(self.floor() / (25 * 4 * np.pi))
+        rows = index if self.rows is None else self.rows[index]
+        products = self.gram[rows, 1 : k + 1]
+        own = self.gram[rows, 0] + np.float32(self.floor() / (25 * 4 * np.pi))
         return np.asarray(np.einsum("nk,nkc->nc", products, error) / own[:, None], np.float32)
-
-
-def _diagonal(packed: int) -> NDArray[np.intp]:
-    """Where the diagonal of a matrix is in its packed upper triangle."""
-    size = int(np.sqrt(2 * packed))
-    return np.cumsum([0, *range(size, 1, -1)])
 
 
 def evenly(cameras: Sequence[Camera], count: int) -> list[Camera]:

@@ -101,7 +101,7 @@ def write_harmonics(
     ideal: _F32,
     dead_zone: float,
     costs: tuple[_F32, _F32, float] | None,
-    metric: _F32 | None,
+    metric: tuple[_F32, _I64, _F32, _F32] | None,
     basis: _F32 | None,
     order: _U8 | None,
     lanes: int,

@@ -35,9 +35,9 @@ nb::tuple read_coefficients(const Source& source, const SideInfo& info, u32 coef
   return read_rows<i32>(source, info, layout.components(), [&](Decoder& c, i32* rec) { coefficients_from(c, info.side, layout, g.data(), rec); });
 }
 // costs: bits of group numbers (contexts x (NG + 1)) and of tokens (contexts x 64), or None for plain rounding
-// metric: of each splat (n x (K + 1)(K + 2) / 2), in the coefficients that basis and order make, or None for the identity
+// metric: Gram matrices, the row of each splat in them, its factor and what is added to the diagonal; None: the identity
 nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bounds, Matrix<float> ideal, float dead_zone,
-                          std::optional<std::tuple<Matrix<float>, Matrix<float>, float>> known, std::optional<Matrix<float>> gram,
+                          std::optional<std::tuple<Matrix<float>, Matrix<float>, float>> known, std::optional<std::tuple<Matrix<float>, Vector<i64>, Vector<float>, Vector<float>>> gram,
                           std::optional<Matrix<float>> basis, std::optional<Vector<u8>> order, u32 lanes) {
   check_lanes(lanes);
   const HarmonicsLayout layout = harmonics_layout(coefficients, bounds);
@@ -50,7 +50,14 @@ nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bou
     require(token_bits.shape(0) == layout.groups * info.side.classes * coefficients && token_bits.shape(1) == HarmonicsCosts::kTokens, "harmonics: bad costs");
     costs = {group_bits.data(), token_bits.data(), lambda, dead_zone};
   }
-  require(!gram || (gram->shape(0) == n && gram->shape(1) == (coefficients + 1) * (coefficients + 2) / 2), "harmonics: bad metric");
+  HarmonicsMetric metric{nullptr, nullptr, nullptr, nullptr, basis ? basis->data() : nullptr, order ? order->data() : nullptr};
+  if (gram) {
+    const auto& [rows, row, scale, extra] = *gram;
+    require(rows.shape(1) == (coefficients + 1) * (coefficients + 2) / 2, "harmonics: bad metric");
+    require(row.shape(0) == n && scale.shape(0) == n && extra.shape(0) == n, "harmonics: bad metric");
+    for (std::size_t i = 0; i < n; ++i) require(row.data()[i] >= 0 && static_cast<std::size_t>(row.data()[i]) < rows.shape(0), "harmonics: bad row");
+    metric.gram = rows.data(), metric.row = row.data(), metric.scale = scale.data(), metric.extra = extra.data();
+  }
   require(!basis || (basis->shape(0) == coefficients && basis->shape(1) == coefficients), "harmonics: bad basis");
   require(!order || order->shape(0) == width, "harmonics: bad order");
   if (order) {
@@ -58,7 +65,6 @@ nb::tuple write_harmonics(const SideInfo& info, u32 coefficients, Vector<u8> bou
     for (u32 j = 0; j < width; ++j) seen |= u64{1} << std::min<u32>(order->data()[j], 63);
     require(seen == (u64{1} << width) - 1, "harmonics: bad order");
   }
-  const HarmonicsMetric metric{gram ? gram->data() : nullptr, basis ? basis->data() : nullptr, order ? order->data() : nullptr};
   const HarmonicsChoice choice(info.side, layout, costs, metric);
   std::unique_ptr<u8[]> groups(new u8[n]());
   std::unique_ptr<i32[]> rec(new i32[n * width]());

@@ -24,7 +24,10 @@ struct HarmonicsCosts {
 // How much errors of the coefficients of each splat matter: its Gram matrix of basis functions, as seen.
 struct HarmonicsMetric {
   static constexpr u32 kMost = 15;
-  const float* gram;   // n x (K + 1)(K + 2) / 2, upper triangle, constant term first, in units of lambda; null: identity
+  const float* gram;   // rows of (K + 1)(K + 2) / 2: the upper triangle, constant term first; null: the identity
+  const i64* row;      // n: which row each splat has
+  const float* scale;  // n: what its row is multiplied with for units of lambda
+  const float* extra;  // n: what is then added to the diagonal
   const float* basis;  // K x K: rows are the coded components, or null for the plain ones
   const u8* order;     // 3K: the component (coefficient * 3 + colour) in each place, or null
 };
@@ -124,6 +127,7 @@ class HarmonicsChoice {
     const float* group_bits = costs_.groups + group_context(side_, layout_, i, previous) * (layout_.groups + 1);
     double best = 1e300;
     u32 chosen = 0;
+    std::fill_n(q, width_, 0);  // stays so if no error is a number
     i32 trial[kMaxComponents];
     float error[3 * HarmonicsMetric::kMost];
     for (u32 g = 0; g <= layout_.groups; ++g) {
@@ -150,13 +154,14 @@ class HarmonicsChoice {
   // The Gram matrix of splat i over the coded components, the constant eliminated.
   void metric_of(u32 i, float (&b)[HarmonicsMetric::kMost][HarmonicsMetric::kMost]) const {
     const u32 k = layout_.coefficients;
-    const float* g = metric_.gram + std::size_t(i) * ((k + 1) * (k + 2) / 2);
+    const float* g = metric_.gram + std::size_t(metric_.row[i]) * ((k + 1) * (k + 2) / 2);
     const float* constant = g + 1;  // its products with the others
-    const float inverse = 1 / std::max(g[0], 1e-20f);
+    const float scale = metric_.scale[i], extra = metric_.extra[i];
+    const float inverse = scale / std::max(g[0] + extra / std::max(scale, 1e-30f), 1e-20f);
     float a[HarmonicsMetric::kMost][HarmonicsMetric::kMost];
     g += k + 1;
     for (u32 r = 0; r < k; ++r)
-      for (u32 s = r; s < k; ++s) a[r][s] = a[s][r] = *g++ - constant[r] * constant[s] * inverse;
+      for (u32 s = r; s < k; ++s) a[r][s] = a[s][r] = *g++ * scale + (r == s ? extra : 0) - constant[r] * constant[s] * inverse;
     if (!metric_.basis) {
       for (u32 r = 0; r < k; ++r) std::copy_n(a[r], k, b[r]);
       return;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from gscodec.errors import UsageError
 
@@ -68,6 +69,6 @@ def effort_of(number: int | Effort) -> Effort:
     """The effort 1 to 9, or one of the caller's own. Raises `UsageError`."""
     if isinstance(number, Effort):
         return number
-    if number not in EFFORTS:
+    if isinstance(number, bool) or not isinstance(number, Integral) or int(number) not in EFFORTS:
         raise UsageError("usage.effort", f"effort {number!r}: expected 1 to 9")
-    return EFFORTS[number]
+    return EFFORTS[int(number)]

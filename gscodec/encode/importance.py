@@ -1,5 +1,6 @@
-"""Importance classes from opacity and size alone (effort 1): which splats get coarse steps.
+"""Importance classes from opacity and size: which splats get coarse steps.
 
+The guess is all that there is where nothing is rendered (effort 1), and half of it where cameras are made up.
 The importance of a splat is taken as (opacity x largest axis / distance of the viewer)^(1/2). Regressions
 of rendered importance on several scenes give powers near 1/2 for opacity and axis: see spec/decisions.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gscodec.container import ExtraAttribute, SceneHeader
 from gscodec.container.scene import FIRST_EXTRA_ID
 from gscodec.encode.chunks import whole_rows
 from gscodec.errors import EncodeError, UsageError
-from gscodec.evaluate.camera_files import read_cameras
+from gscodec.evaluate.camera_files import MAX_NUMBER, MAX_SIDE, MIN_FOCAL, read_cameras
 from gscodec.evaluate.cameras import Camera
 from gscodec.splats import Splats
 
@@ -26,7 +27,7 @@ NAMES = {  # attribute: what gsplat, the Inria code and we call it
     "sh_dc": ("sh0", "features_dc", "_features_dc", "sh_dc"),
     "sh_rest": ("shN", "features_rest", "_features_rest", "sh_rest"),
 }
-FAR = 1e15  # positions and focal lengths beyond it lose all precision when they meet a scene
+SKEW = 0.02  # of a rotation times its transpose: how far from the identity
 
 
 def to_splats(source: object) -> Splats:
@@ -97,6 +98,8 @@ def cameras_of(source: object) -> list[Camera]:
     `gscodec.read_cameras` does.
     """
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise UsageError("usage.cameras", "the path of the cameras is empty")
         cameras = read_cameras(source)
     elif isinstance(source, Sequence):
         cameras = list(source)
@@ -107,8 +110,8 @@ def cameras_of(source: object) -> list[Camera]:
     for number, camera in enumerate(cameras):
         if not isinstance(camera, Camera):
             raise UsageError("usage.cameras", f"number {number} of the cameras is a {type(camera).__name__}")
-        if not is_usable(camera):
-            raise UsageError("usage.cameras", f"camera {camera.name or number} has values out of any range")
+        if fault := fault_of(camera):
+            raise UsageError("usage.cameras", f"camera {camera.name or number}: {fault}")
     if not cameras:
         raise UsageError("usage.cameras", "an empty list of cameras; None makes some up")
     kept = [camera for camera in cameras if camera.split == "train"]
@@ -120,16 +123,36 @@ def cameras_of(source: object) -> list[Camera]:
 
 def is_usable(camera: Camera) -> bool:
     """Whether a picture can be rendered from there."""
-    numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy, *np.ravel(camera.position)], np.float64)
-    rotation = np.asarray(camera.rotation, np.float64)
-    return bool(
-        numbers.shape == (7,)
-        and rotation.shape == (3, 3)
-        and np.isfinite(rotation).all()
-        and (np.abs(numbers) < FAR).all()
-        and min(camera.fx, camera.fy) > 0
-        and min(camera.width, camera.height) > 0
-    )
+    return not fault_of(camera)
+
+
+def fault_of(camera: Camera) -> str:
+    """Why no picture can be rendered from there; nothing if one can."""
+    for name in ("width", "height"):
+        side = getattr(camera, name)
+        if isinstance(side, bool) or not isinstance(side, Integral) or not 1 <= int(side) <= MAX_SIDE:
+            return f"{name} is {side!r}, not a whole number from 1 to {MAX_SIDE}"
+    lens = _finite([camera.fx, camera.fy, camera.cx, camera.cy], (4,))
+    if lens is None or np.abs(lens).max() > MAX_NUMBER:
+        return "fx, fy, cx and cy are not four finite numbers of sane size"
+    if lens[:2].min() < MIN_FOCAL:
+        return f"a focal length is under {MIN_FOCAL:g}"
+    position, rotation = _finite(camera.position, (3,)), _finite(camera.rotation, (3, 3))
+    if position is None or np.abs(position).max() > MAX_NUMBER:
+        return "the position is not three finite numbers of sane size"
+    if rotation is None or np.abs(rotation).max() > 2:
+        return "the rotation is not orthonormal"
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > SKEW:
+        return "the rotation is not orthonormal"
+    return "" if np.linalg.det(rotation) > 0 else "the rotation is a reflection"
+
+
+def _finite(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return array if array.shape == shape and np.isfinite(array).all() else None
 
 
 def finite_rows(splats: Splats) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from gscodec.parameters import Parameters, context_counts, write_parameters
 from gscodec.splats import Splats
 
 HARMONICS = ("groups", "coefficients")
+COST_TABLES = 32  # at most, when bits of symbols are weighed: more would be known too inexactly
 Float32 = NDArray[np.float32]
 
 
@@ -48,31 +50,39 @@ class Passes:
         self.coding = recorder.plan.coding
         self.chunks: list[Recorded] = []
         self.order: list[Index] = []
+        self._chooses = self.coding.harmonics is not None and recorder.plan.steps.rate_weight > 0
+        sizes = context_counts(self.coding, recorder.scene.extras)
+        self._counts = {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
+        self._lock = Lock()  # of the counts, which chunks add to in any order
 
     def record(self) -> None:
         """Choose every value by rounding."""
-        per_bit = self.recorder.plan.steps.rate_weight
-        self._chooses = self.coding.harmonics is not None and per_bit > 0
-        self._counts = self._zero_counts()
-        for number, (chunk, index) in enumerate(self.pool.map(self.recorder, self.cells)):
-            self._count(chunk)
-            self.chunks.append(_without_harmonics(chunk) if self._chooses else chunk)
+
+        def one(cell: Index) -> tuple[Recorded, Index]:
+            chunk, index = self.recorder(cell)
+            self._count(chunk, tuple(chunk.ops))
+            return _without_harmonics(chunk) if self._chooses else chunk, index
+
+        for number, (chunk, index) in enumerate(self.pool.map(one, self.cells)):
+            self.chunks.append(chunk)
             self.order.append(index)
             self.tell("quantising", (number + 1) / len(self.cells))
 
     def choose(self, splats: Splats, stage: str) -> None:
         """Colours and harmonics of `splats` anew, by what symbols cost by now."""
         costs = self._costs() if self._chooses else None
+        self.chunks = [_without_harmonics(chunk) for chunk in self.chunks]
         names = ("colour", *(HARMONICS if self.coding.harmonics else ()))
         for name in names:
             self._counts[name][:] = 0
-        chunks = self.pool.map(
-            lambda pair: self.recorder.again(pair[0], pair[1], splats, costs),
-            zip(self.chunks, self.order, strict=True),
-        )
-        for number, chunk in enumerate(chunks):
-            self.chunks[number] = chunk
+
+        def one(old: Recorded, index: Index) -> Recorded:
+            chunk = self.recorder.again(old, index, splats, costs)
             self._count(chunk, names)
+            return chunk
+
+        for number, chunk in enumerate(self.pool.map(one, self.chunks, self.order)):
+            self.chunks[number] = chunk
             self.tell(stage, (number + 1) / len(self.chunks))
 
     @property
@@ -84,12 +94,13 @@ class Passes:
         """For each chunk the distinct splat behind every splat."""
         return [chunk.integers.source for chunk in self.chunks]
 
-    def decoded(self) -> Splats:
-        """The splats as a reader will have them, without extra attributes."""
+    def decoded(self, sh_degree: int | None = None) -> Splats:
+        """The splats as a reader will have them, without extra attributes; all harmonics, or fewer."""
         scene = replace(self.recorder.scene, extras=())
         counts = [chunk.fields.count for chunk in self.chunks]
         ends = np.cumsum(counts)
-        out = empty_splats(scene, int(ends[-1]), scene.sh_degree)
+        degree = scene.sh_degree if sh_degree is None else sh_degree
+        out = empty_splats(scene, int(ends[-1]), degree)
 
         def fill(number: int) -> None:
             chunk = self.chunks[number]
@@ -130,17 +141,15 @@ class Passes:
         data = write_file_mode(scene, [header], payloads, bounds)
         return Written(data=data, sizes={**sizes, "parameters": len(header)}, tables=len(tables))
 
-    def _zero_counts(self) -> dict[str, NDArray[np.uint32]]:
-        sizes = context_counts(self.coding, self.recorder.scene.extras)
-        return {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
-
-    def _count(self, chunk: Recorded, names: tuple[str, ...] | None = None) -> None:
-        for name in chunk.ops if names is None else names:
-            self._counts[name] += chunk.ops[name].histogram(len(self._counts[name]))
+    def _count(self, chunk: Recorded, names: tuple[str, ...]) -> None:
+        for name in names:
+            found = chunk.ops[name].histogram(len(self._counts[name]))
+            with self._lock:
+                self._counts[name] += found
 
     def _costs(self) -> harmonics.Costs:
         """Bits of symbols under the tables that the choice before would get."""
-        tables, maps = choose_tables({name: self._counts[name] for name in HARMONICS}, most=32)
+        tables, maps = choose_tables({name: self._counts[name] for name in HARMONICS}, most=COST_TABLES)
         shares = tables.frequencies / (1 << tables.resolutions.astype(np.int64))[:, None]
         bits = -np.log2(np.maximum(shares, 2.0**-14)).astype(np.float32)
         groups = len(self.coding.harmonics.bounds) if self.coding.harmonics else 0

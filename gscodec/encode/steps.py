@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from gscodec.attributes import colour as colour_streams
 from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
-from gscodec.encode.importance import top_of
+from gscodec.errors import UsageError
 from gscodec.parameters import (
     CodingParameters,
     ColourParameters,
@@ -50,6 +51,16 @@ class Steps:
     position_cap: int = 1
     prune: float = 0.011
 
+    def __post_init__(self) -> None:
+        """Plain numbers of any others, such as numpy's: files depend on values alone."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "exponents":
+                value = tuple(map(int, value))
+            else:
+                value = int(value) if each.name in WHOLE else float(value)
+            object.__setattr__(self, each.name, value)
+
 
 WHOLE = {"classes": (1, 8), "position_cap": (0, 7)}
 NON_NEGATIVE = (
@@ -67,22 +78,39 @@ NON_NEGATIVE = (
 def check_step(name: str, value: object) -> str:
     """What is wrong with a value of a field of `Steps`; nothing if it is good."""
     if name == "exponents":
-        good = isinstance(value, tuple) and len(value) == 5 and all(v in (0, 1, 2, 3) for v in value)
+        good = isinstance(value, tuple) and len(value) == 5 and all(_is_whole(v, 0, 3) for v in value)
         return "" if good else "expected five exponent ids, 0 to 3"
     if name in WHOLE:
         low, high = WHOLE[name]
-        good = isinstance(value, int) and low <= value <= high
-        return "" if good else f"expected a whole number, {low} to {high}"
-    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "" if _is_whole(value, low, high) else f"expected a whole number, {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         return "expected a finite number"
+    value = float(value)
     if name in NON_NEGATIVE:
         return "" if 0 <= value <= 16 else "expected 0 to 16"
     return "" if 1e-6 <= value <= 1e3 else "expected 0.000001 to 1000"
 
 
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and low <= int(value) <= high
+
+
 BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)
 PRESETS = {"near-lossless": 0.08, "high": 0.16, "default": 0.27, "small": 0.42, "tiny": 0.62}
 FINEST, COARSEST_QUALITY = 0.02, 32.0  # with finer steps, residuals no longer fit their ranges
+
+
+def quality_of(quality: object) -> float:
+    """The number of a preset, or a number in range. Raises `UsageError` "usage.quality"."""
+    number = PRESETS.get(quality) if isinstance(quality, str) else quality
+    if not isinstance(number, bool) and isinstance(number, Real):
+        number = float(number)
+        if FINEST <= number <= COARSEST_QUALITY:
+            return number
+    raise UsageError(
+        "usage.quality",
+        f"quality {quality!r}: expected {', '.join(PRESETS)}, or {FINEST:g} to {COARSEST_QUALITY:g}",
+    )
 
 
 def steps_at(quality: float) -> Steps:
@@ -127,7 +155,6 @@ class Plan:
 
     coding: CodingParameters
     steps: Steps
-    unit: float  # importance at which class 0 begins
     exponent: int  # of half a finest cell
     size: float  # of a typical splat
 
@@ -192,7 +219,7 @@ def make_plan(
         sets=sets,
         harmonics=harmonics,
     )
-    return Plan(coding=coding, steps=steps, unit=top_of(importance), exponent=exponent, size=typical)
+    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical)
 
 
 def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ Kind = Literal["psnr", "size", "error"]
 Result = TypeVar("Result")
 
 CAMERAS = 16  # in which is measured, at most
-MOST = 100.0  # dB of a view: equal pictures have infinitely many, which no mean survives
+MOST = 100.0  # dB: pictures that are nearer to each other count as equal
 STRAY = 1000  # one pixel in so many may have more than the largest error
 ENCODINGS = 8  # at most, for one target
 BISECTED = 5  # so many in vain, and the measure is not smooth
@@ -40,7 +41,8 @@ SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g|ki|mi|gi)(?:b|bytes?)?(/splat)?",
 class Scores:
     """How far pictures of decoded splats are from those of the input.
 
-    psnr, worst  dB over all pixels, clamped to 0..1: mean over the cameras, and of the worst one
+    psnr, worst  dB over all pixels, clamped to 0..1: mean over the cameras whose pictures differ (equal ones
+                 would hide all others), and of the worst camera; inf where all pictures are equal
     error        of 255: in no camera more than one pixel in a thousand has a channel further off
     """
 
@@ -50,23 +52,27 @@ class Scores:
 
 
 class Ruler:
-    """Pictures of the input from some cameras, to hold decoded splats against.
+    """Pictures of the input from those of some cameras that see anything, to hold decoded splats against.
 
-    sees  whether any of them shows anything: only then can be measured
+    sees  whether any does: only then can be measured
     """
 
     def __init__(self, splats: Splats, cameras: Sequence[Camera], threads: int) -> None:
-        self.cameras, self.threads = cameras, threads
-        self._wanted = pictures(splats, cameras, threads)
-        self.sees = any(picture.any() for picture in self._wanted)
+        wanted = pictures(splats, cameras, threads)
+        seeing = [number for number, picture in enumerate(wanted) if picture.any()]
+        self.cameras, self.threads = [cameras[number] for number in seeing], threads
+        self._wanted = [wanted[number] for number in seeing]
+        self.sees = bool(seeing)
 
     def measure(self, decoded: Splats) -> Scores:
         """The scores of `decoded`."""
         shown = pictures(decoded, self.cameras, self.threads)
         views = [_view(a, b) for a, b in zip(self._wanted, shown, strict=True)]
-        levels = [level for level, _ in views]
+        levels = [level for level, _ in views if level < math.inf]
         return Scores(
-            psnr=math.fsum(levels) / len(levels), worst=min(levels), error=max(error for _, error in views)
+            psnr=math.fsum(levels) / len(levels) if levels else math.inf,
+            worst=min(levels, default=math.inf),
+            error=max(error for _, error in views),
         )
 
 
@@ -74,7 +80,7 @@ def _view(wanted: Float32, shown: Float32) -> tuple[float, float]:
     """dB and the error that one pixel in a thousand may exceed, of 255."""
     off = np.abs(np.clip(wanted, 0, 1).astype(np.float64) - np.clip(shown, 0, 1))
     mean = float(np.mean(off**2))
-    level = MOST if mean <= 10 ** (-MOST / 10) else -10 * math.log10(mean)
+    level = math.inf if mean <= 10 ** (-MOST / 10) else -10 * math.log10(mean)
     pixels: NDArray[np.float64] = off.max(axis=2).ravel()
     place = len(pixels) - 1 - len(pixels) // STRAY
     return level, 255 * float(np.partition(pixels, place)[place])
@@ -96,7 +102,7 @@ class Target:
             return -math.log(size)
         if scores is None:
             return 0.0
-        return -scores.psnr if self.kind == "psnr" else math.log(max(scores.error, 1e-3))
+        return -min(scores.psnr, MOST) if self.kind == "psnr" else math.log(max(scores.error, 1e-3))
 
     @property
     def range(self) -> tuple[float, float, float]:
@@ -169,9 +175,9 @@ def parse_size(size: float | str) -> tuple[float, bool]:
 
 
 def _within(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise UsageError("usage.target", f"{name} {value!r}: expected {low:g} to {high:g}")
-    return float(value)
+    if not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) <= high:
+        return float(value)
+    raise UsageError("usage.target", f"{name} {value!r}: expected {low:g} to {high:g}")
 
 
 # ---- the search

@@ -30,7 +30,8 @@ from gscodec.io import atomic_output
 Float64 = NDArray[np.float64]
 
 MAX_JSON_BYTES = 1 << 28  # some 300,000 cameras
-MAX_SIDE = 1 << 16  # pixels; more than any picture of a camera, and its square still fits 32 bits
+MAX_SIDE = 1 << 15  # pixels; more than any picture of a camera, and as many as the renderer draws
+MIN_FOCAL = 1e-6  # pixels
 MAX_NUMBER = 1e15  # positions and focal lengths beyond it lose all precision when they meet a scene
 MAX_NAME = 4096  # bytes
 SKEW = 0.01  # how far the singular values of a rotation may be from 1: rounding, not scaling
@@ -339,7 +340,7 @@ def _pinhole(width: Any, height: Any, fx: Any, fy: Any, cx: Any, cy: Any, *, whe
         found[what] = int(number)
     found["fx"] = _number(fy if fx is None else fx, where, "fx")
     found["fy"] = _number(fx if fy is None else fy, where, "fy")
-    if min(found["fx"], found["fy"]) < 1e-6:
+    if min(found["fx"], found["fy"]) < MIN_FOCAL:
         raise _bad(where, "a focal length is not positive")
     found["cx"] = _number(found["width"] / 2 if cx is None else cx, where, "cx")
     found["cy"] = _number(found["height"] / 2 if cy is None else cy, where, "cy")

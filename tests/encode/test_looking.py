@@ -18,6 +18,8 @@ from gscodec.evaluate.rigs import make_rig
 
 SCENE = Path(__file__).resolve().parents[2] / "examples" / "made_scene.ply"
 SMALL = Effort(views=8, pixels=5000, refit_views=4, refit_pixels=5000, refit_steps=2)
+ALL = replace(SMALL, balance_views=2)
+TWICE = replace(ALL, rounds=2)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,7 @@ def test_corrected_colours_lower_the_error(scene: gscodec.Splats, steps: int) ->
     wanted = pictures(scene, cameras, 1)
     noise = dice.normal(0, 0.1, scene.sh_dc.shape).astype(np.float32)
     decoded = replace(scene, sh_dc=scene.sh_dc + noise)
-    change = correction(decoded, cameras, wanted, steps=steps, threads=1, tell=silent)
+    change = correction(scene, decoded, cameras, steps=steps, threads=1, tell=silent)
 
     def error(s: gscodec.Splats) -> float:
         shown = pictures(s, cameras, 1)
@@ -150,12 +152,26 @@ def test_efforts(scene: gscodec.Splats) -> None:
     assert list(EFFORTS) == list(range(1, 10))
 
 
-@pytest.mark.parametrize("effort", [2, SMALL], ids=["2", "all parts"])
+@pytest.mark.parametrize("effort", [2, ALL, TWICE], ids=["2", "all parts", "two rounds"])
 def test_the_same_bytes_each_time(scene: gscodec.Splats, effort: Any) -> None:
     part = scene.take(np.arange(1000))
     first = encode_splats(part, effort=effort, threads=1).data
     assert encode_splats(part, effort=effort, threads=1).data == first
     assert encode_splats(part, effort=effort, threads=2).data == first
+
+
+def test_rounds_and_balance(scene: gscodec.Splats) -> None:
+    """Each is done, and none does harm."""
+    part = scene.take(np.arange(1500))
+    ruler = Encoder(part, effort=SMALL)
+    found = {}
+    for name, effort in {"small": SMALL, "all": ALL, "twice": TWICE}.items():
+        result = encode_splats(part, effort=effort)
+        assert ("steps" in result.report) == (effort.balance_views > 0)
+        assert len(gscodec.decode(result.data)) == len(result.order)
+        found[name] = (result.data, psnr(ruler, result))
+    assert len({data for data, _ in found.values()}) == 3
+    assert found["twice"][1] > found["all"][1] - 0.1
 
 
 def test_cameras_of_the_caller(scene: gscodec.Splats) -> None:
@@ -258,3 +274,20 @@ def test_one_broken_splat_spoils_nothing(scene: gscodec.Splats) -> None:
     result, decoded = both(broken, steps={"prune": 0.0})
     place = np.flatnonzero(result.order != 5)
     assert np.median(np.abs(decoded.sh_dc[place] - part.sh_dc[result.order[place]])) < 1
+
+
+@pytest.mark.parametrize("factor", [0.5, 100.0])
+def test_the_size_of_the_scene_does_not_matter(scene: gscodec.Splats, factor: float) -> None:
+    larger = replace(
+        scene,
+        positions=scene.positions * np.float32(factor),
+        scales=scene.scales + np.float32(np.log(factor)),
+    )
+    sizes = [len(gscodec.encode(s, effort=2)) for s in (scene, larger)]
+    assert abs(sizes[1] / sizes[0] - 1) < 0.02
+
+
+def test_the_unit_of_importance_does_not_matter(scene: gscodec.Splats) -> None:
+    weight = np.random.default_rng(1).uniform(0.2, 1, len(scene))
+    sizes = {len(gscodec.encode(scene, effort=2, importance=weight * unit)) for unit in (1.0, 1024.0)}
+    assert len(sizes) == 1

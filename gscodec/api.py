@@ -79,8 +79,8 @@ def encode(
 
     splats        `Splats`, or a mapping of arrays or tensors under the names of gsplat's parameters (means,
                   scales, quats, opacities, sh0, shN) or the Inria code's (xyz, scaling, rotation, ...)
-    quality       near-lossless, high, default (where nothing is said), small or tiny; or a number: 1 is about
-                  the default, 2 twice as coarse
+    quality       near-lossless, high, default (where nothing is said), small or tiny, which are .08, .16,
+                  .27, .42 and .62; or such a number, 0.02 to 32: twice the number is twice as coarse
     effort        1 to 9: how long to look for what matters. 1 renders nothing; from 2 on, splats that no
                   picture shows are left out, which steps={"prune": 0} prevents
     cameras       where viewers will look from: `Camera`s, or a file or folder for `read_cameras`; only those
@@ -95,7 +95,8 @@ def encode(
     measure       also compare pictures of the result with the input's, for the report
     progress      called with a stage and the share of it that is done
     report        filled in with what happened: bytes by stream, "pruned", "quality" (the number); with a
-                  target "target_reached"; where pictures were compared "psnr", "psnr_worst" (dB), "max_error"
+                  target "target_reached"; where pictures were compared "psnr", "psnr_worst" (dB, inf
+                  where all pictures are equal), "max_error"
     return_order  also return (M,) the number in the input of each decoded splat
 
     Quality and the three targets exclude each other. A target that no quality reaches gives the nearest file.
@@ -103,7 +104,10 @@ def encode(
     Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
     from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
+    from gscodec.encode.steps import quality_of
 
+    if quality is not None:
+        quality = quality_of(quality)
     result = encode_splats(
         splats,
         quality=quality,

@@ -66,7 +66,7 @@ ROWS: tuple[Row, ...] = (
     Row('limit.stream_symbols', 'LimitError', 8, '5.13', 'too many values in one stream', 'report it to the writer of the file'),
     Row('usage.container', 'UsageError', 2, '', 'a value given to a container writer cannot be written', 'correct the argument'),
     Row('encode.level', 'EncodeError', 9, '1.7', 'the scene exceeds the level that it is written for', 'write a higher level; or a smaller scene'),
-    Row('usage.quality', 'UsageError', 2, '', 'a quality that is none of the presets', 'use one of those that the message names'),
+    Row('usage.quality', 'UsageError', 2, '', 'a quality that is no preset and no number in range', 'give one that the message names'),
     Row('usage.steps', 'UsageError', 2, '', 'a step that does not exist or a value that it cannot have', 'use what the message names'),
     Row('usage.splats', 'UsageError', 2, '', 'an argument that is no Splats', 'read a file or build Splats first'),
     Row('usage.threads', 'UsageError', 2, '', 'a negative number of threads', 'give 0 for one per processor or a count'),

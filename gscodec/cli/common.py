@@ -119,7 +119,8 @@ def code_and_message(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return 130, "interrupted"
     if isinstance(error, MemoryError):
-        return InputError.exit_code, "not enough memory"
+        why = " ".join(str(error).split()).replace("std::bad_alloc", "")  # a kernel's, which says no more
+        return InputError.exit_code, f"not enough memory: {why}".rstrip(": ")
     if isinstance(error, OSError):
         return InputError.exit_code, f"{error.filename or 'input or output'}: {error.strerror or error}"
     what = f"{type(error).__name__}: {' '.join(str(error).split())}"

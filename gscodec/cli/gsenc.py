@@ -149,14 +149,15 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
     default=5,
     show_default=True,
     metavar="N",
-    help="How long to look for what matters, 1 to 9. 1 renders nothing, and uses cameras to measure only.",
+    help="How long to look for what matters, 1 to 9. 1 renders nothing, unless --measure, --target-psnr or "
+    "--max-error has it compare pictures.",
 )
 @click.option(
     "--cameras",
     "camera_path",
     metavar="FILE|DIR",
     help="Where viewers look from: cameras.json, transforms.json or a COLMAP model. Cameras marked test are "
-    "never used; where some are marked train, only these.",
+    "never used; where some are marked train, only these. Not read where nothing is rendered.",
 )
 @click.option(
     "--rig",
@@ -202,9 +203,12 @@ def command(
     given = [name for name, value in {"--quality": quality, **aims}.items() if value is not None]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} exclude each other: give one")
+    if camera_path == "":
+        raise click.UsageError("the name of --cameras is empty: give a file or a folder")
     if camera_path is not None and rig is not None:
         raise click.UsageError("--cameras and --rig are two ways to say the same: give one")
     has_aim = any(value is not None for value in aims.values())
+    renders = effort > 1 or measure or target_psnr is not None or max_error is not None
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         start = time.perf_counter()
@@ -214,7 +218,7 @@ def command(
 
             progress("reading", 0.0)
             _try_output(target)
-            cameras = None if camera_path is None else cameras_of(camera_path)
+            cameras = cameras_of(camera_path) if camera_path is not None and renders else None
             scene, bytes_in = _read(source)
             progress("reading", 1.0)
             encoded = encode_splats(
@@ -237,21 +241,23 @@ def command(
                 file.write(encoded.data)
         seconds = time.perf_counter() - start
         _warn(teller, scene, encoded.report)
-        if has_aim and not encoded.report["target_reached"]:
-            teller.warn(f"no quality reaches {given[0]}: this is the nearest")
         size, splats = len(encoded.data), len(encoded.order)
+        if camera_path is not None and not renders:
+            teller.warn("nothing is rendered at effort 1: --cameras was not read")
+        if has_aim and not encoded.report["target_reached"]:
+            teller.warn(_why_missed(given[0], encoded.report, size))
         facts: dict[str, object] = {
             "input": source,
             "output": target,
             "preset": quality if isinstance(quality, str) else None if given else "default",
             "effort": effort,
-            "cameras": camera_path or (f"rig {rig or 'auto'}" if effort > 1 or has_aim or measure else None),
+            "cameras": (camera_path or f"rig {rig or 'auto'}") if renders else None,
             "bytes_in": bytes_in,
             "bytes_out": size,
             "ratio": round(bytes_in / size, 3),
             "seconds": round(seconds, 4),
             "bytes_per_splat": round(size / splats, 4) if splats else None,
-            **{name: value for name, value in encoded.report.items() if name != "bytes"},
+            **{name: _json_ready(value) for name, value in encoded.report.items() if name != "bytes"},
             "sha256": hashlib.sha256(encoded.data).hexdigest() if as_json else None,
         }
         sizes = f"{size_in_words(bytes_in)} -> {size_in_words(size)} ({times(bytes_in / size)})"
@@ -307,9 +313,30 @@ def _more(report: dict[str, object], has_aim: bool) -> str:
         more += f"; left out {counted(pruned, 'splat')} that no picture shows"
     if has_aim and isinstance(found, float):
         more += f"; quality {found:g}"
-    if isinstance(psnr, float):
+    if psnr == math.inf:
+        more += "; all pictures are equal"
+    elif isinstance(psnr, float):
         more += f"; {psnr:.2f} dB, at worst {report['psnr_worst']:.2f}"
     return more
+
+
+def _why_missed(aim: str, report: dict[str, object], size: int) -> str:
+    """What became of a target that was not reached."""
+    if not report["splats"]:
+        return f"{aim} means nothing without splats"
+    tries = report.get("encodings")
+    if not isinstance(tries, int):
+        return f"{aim} cannot be measured: no camera sees anything"
+    if report["quality"] in (FINEST, COARSEST):
+        return f"no quality reaches {aim}: this is the nearest"
+    got = {"--target-size": f"{size} bytes", "--target-psnr": f"{report.get('psnr')} dB"}
+    nearest = got.get(aim, str(report.get("max_error")))
+    return f"closest to {aim} after {tries} {'try' if tries == 1 else 'tries'} is {nearest}"
+
+
+def _json_ready(value: object) -> object:
+    """JSON knows no infinity."""
+    return "inf" if value == math.inf else value
 
 
 def _start(source: str) -> bytes:

@@ -30,8 +30,7 @@ from gscodec.io import atomic_output
 Float64 = NDArray[np.float64]
 
 MAX_JSON_BYTES = 1 << 28  # some 300,000 cameras
-MAX_SIDE = 1 << 15  # pixels; more than any picture of a camera, and as many as the renderer draws
-MIN_FOCAL = 1e-6  # pixels
+MAX_SIDE, MIN_FOCAL = 1 << 15, 1e-6  # pixels; the renderer draws no larger pictures
 MAX_NUMBER = 1e15  # positions and focal lengths beyond it lose all precision when they meet a scene
 MAX_NAME = 4096  # bytes
 SKEW = 0.01  # how far the singular values of a rotation may be from 1: rounding, not scaling

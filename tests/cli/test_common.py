@@ -66,7 +66,9 @@ def test_every_error_has_its_exit_code() -> None:
     for kind, code in expected.items():
         assert code_and_message(kind("x.y", "said so")) == (code, "said so [x.y]")
     assert code_and_message(KeyboardInterrupt())[0] == 130
-    assert code_and_message(MemoryError())[0] == 3
+    for error in (MemoryError(), MemoryError("std::bad_alloc")):
+        assert code_and_message(error) == (3, "not enough memory")
+    assert code_and_message(MemoryError("too\nmany")) == (3, "not enough memory: too many")
     assert code_and_message(PermissionError(13, "Permission denied", "x")) == (3, "x: Permission denied")
     assert code_and_message(click.UsageError("no\nsuch thing."))[1] == "no such thing"
     code, message = code_and_message(ZeroDivisionError("division\nby zero"))

@@ -16,8 +16,8 @@ import pytest
 from commands import ENVIRONMENT, MADE, arguments, names, run
 
 import gscodec
-from gscodec.cli.common import Teller
-from gscodec.cli.gsenc import _warn
+from gscodec.cli.common import Teller, times
+from gscodec.cli.gsenc import _warn, _why_missed
 from gscodec.encode.steps import PRESETS
 from gscodec.evaluate.camera_files import write_cameras
 from gscodec.evaluate.rigs import make_rig
@@ -33,7 +33,7 @@ def test_encodes(scene_ply: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), effort=1)
     assert names(tmp_path) == ["out.gsc"]
     size = len(out.read_bytes())
-    assert f"({scene_ply.stat().st_size / size:.0f}x) in " in done.line
+    assert f"({times(scene_ply.stat().st_size / size)}) in " in done.line
     assert f"500 splats, {size / 500:.2f} bytes each" in done.line
 
 
@@ -187,6 +187,33 @@ def test_targets(scene_ply: Path, tmp_path: Path) -> None:
     assert "gsenc: warning: no quality reaches --target-size: this is the nearest" in done.err
 
 
+def test_why_a_target_is_missed() -> None:
+    report: dict[str, object] = {"splats": 5, "encodings": 8, "quality": 0.3, "psnr": 39.2, "max_error": 7.1}
+    for aim, got in (("--target-psnr", "39.2 dB"), ("--target-size", "900 bytes"), ("--max-error", "7.1")):
+        assert _why_missed(aim, report, 900) == f"closest to {aim} after 8 tries is {got}"
+    assert "no quality reaches" in _why_missed("--max-error", {**report, "quality": 0.02}, 9)
+    assert "without splats" in _why_missed("--max-error", {"splats": 0}, 9)
+
+
+def test_what_cannot_be_measured(scene_ply: Path, tmp_path: Path) -> None:
+    scene = gscodec.read(scene_ply)
+    path, out = tmp_path / "dark.ply", tmp_path / "out.gsc"
+    gscodec.write(path, replace(scene, opacities=np.full(len(scene), -20, np.float32)))
+    done = run("gsenc", path, "-o", out, "--effort", "1", "--target-psnr", "40")
+    assert done.code == 0
+    assert "warning: --target-psnr cannot be measured: no camera sees anything" in done.err
+
+
+def test_cameras_that_nothing_looks_through(scene_ply: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gsc"
+    for options in ([], ["--target-size", "5kB"]):
+        done = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--cameras", "none.json", *options)
+        assert done.code == 0
+        assert "warning: nothing is rendered at effort 1: --cameras was not read" in done.err
+    done = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--cameras", "none.json", "--measure")
+    assert done.code == 3
+
+
 def test_a_number_as_quality(scene_ply: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gsc"
     report = run("gsenc", scene_ply, "-o", out, "--effort", "1", "--quality", "0.7", "--json").report
@@ -242,6 +269,7 @@ def test_cameras_that_are_all_for_tests(scene_ply: Path, tmp_path: Path) -> None
         (["in.ply", "-o", "x", "--threads", "-1"], "-1 is not in the range"),
         (["in.ply", "-o", "x", "--nonfinite", "keep"], "'keep' is not one of"),
         (["in.ply", "-o", "x", "--fast"], "No such option"),
+        (["in.ply", "-o", "x", "--cameras", ""], "the name of --cameras is empty"),
         (["in.ply", "-o", ""], "the name of the output is empty"),
         (["in.ply", "-o", "in.ply"], "also the input"),
     ],

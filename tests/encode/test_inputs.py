@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,23 +170,54 @@ def replace_split(camera: gscodec.Camera, split: str) -> gscodec.Camera:
     return replace(camera, split=split)
 
 
-def bad_cameras() -> list[Any]:
+def bad_cameras() -> list[tuple[Any, str]]:
     from dataclasses import replace
 
     (good,) = make_rig(gscodec.read(SCENE), views=1)
-    far, nan = np.full(3, 1e20), np.full((3, 3), np.nan)
+
+    def changed(**values: Any) -> list[gscodec.Camera]:
+        return [good, replace(good, name="odd", **values)]
+
     return [
-        [],
-        3,
-        [1],
-        [replace(good, position=far)],
-        [good, replace(good, rotation=nan)],
-        [replace(good, fx=0.0)],
+        ([], "empty"),
+        ("", "path of the cameras is empty"),
+        (3, "not int"),
+        ([1], "number 0 of the cameras is a int"),
+        (changed(position=np.full(3, 1e20)), "camera odd: the position"),
+        (changed(position=None), "camera odd: the position"),
+        (changed(rotation=np.full((3, 3), np.nan)), "camera odd: the rotation is not orthonormal"),
+        (changed(rotation=good.rotation * 1e31), "not orthonormal"),
+        (changed(rotation=good.rotation * 1.1), "not orthonormal"),
+        (changed(rotation=-good.rotation), "a reflection"),
+        (changed(fx=0.0), "a focal length is under 1e-06"),
+        (changed(fy=1e-40), "a focal length is under 1e-06"),
+        (changed(fx="wide"), "fx, fy, cx and cy"),
+        (changed(cx=math.inf), "fx, fy, cx and cy"),
+        (changed(width=100.5), "width is 100.5, not a whole number from 1 to 32768"),
+        (changed(height=32769), "height is 32769"),
+        (changed(height=0), "height is 0"),
     ]
 
 
-@pytest.mark.parametrize("bad", bad_cameras(), ids=range(6))
-def test_bad_cameras(scene: gscodec.Splats, bad: Any) -> None:
-    with pytest.raises(gscodec.UsageError) as caught:
+@pytest.mark.parametrize(("bad", "said"), bad_cameras(), ids=range(17))
+def test_bad_cameras(scene: gscodec.Splats, bad: Any, said: str) -> None:
+    with pytest.raises(gscodec.UsageError, match=said) as caught:
         gscodec.encode(scene, cameras=bad)
     assert caught.value.code == "usage.cameras"
+
+
+def test_cameras_at_the_limits(scene: gscodec.Splats) -> None:
+    """What readers accept, the renderer does too."""
+    from dataclasses import replace
+
+    (good,) = make_rig(scene, views=1)
+    for values in (
+        {"width": 32768, "height": 1},
+        {"width": np.int64(100), "height": np.uint8(80)},
+        {"fx": 1e-6, "fy": 1e15},
+        {"rotation": good.rotation.astype(np.float32)},
+        {"cx": -1e15},
+    ):
+        options: dict[str, Any] = values
+        cameras = [good, replace(good, **options)]
+        gscodec.encode(scene, effort=2, cameras=cameras)

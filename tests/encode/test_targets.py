@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,7 @@ def test_scores(scene: gscodec.Splats) -> None:
     cameras = [camera.resized(0.2) for camera in Encoder(scene, effort=SMALL).cameras]
     ruler = Ruler(scene, cameras, 1)
     equal = ruler.measure(scene)
-    assert (equal.psnr, equal.worst, equal.error) == (100, 100, 0)
-    from dataclasses import replace
-
+    assert (equal.psnr, equal.worst, equal.error) == (math.inf, math.inf, 0)
     other = replace(scene, sh_dc=scene.sh_dc + np.float32(0.05))
     scores = ruler.measure(other)
     assert 20 < scores.worst <= scores.psnr < 60
@@ -128,6 +127,68 @@ def test_scores(scene: gscodec.Splats) -> None:
         a, b = (np.clip(Renderer(s, threads=1).render(camera).rgb, 0, 1) for s in (scene, other))
         worst = max(worst, float((np.abs(a - b).max(2) > limit + 1e-6).mean()))
     assert worst <= 1e-3
+
+
+def test_views_that_cannot_differ_do_not_count(scene: gscodec.Splats) -> None:
+    """Neither cameras that see nothing, nor those that see nothing of what changed."""
+    cameras = [camera.resized(0.2) for camera in Encoder(scene, effort=SMALL).cameras]
+    turn = np.array([[-1.0], [1.0], [-1.0]])
+    away = [replace(c, position=c.position * 50, rotation=c.rotation * turn) for c in cameras]
+    assert not Ruler(scene, away, 1).sees
+    other = replace(scene, sh_dc=scene.sh_dc + np.float32(0.05))
+    assert Ruler(scene, [*cameras, *away], 1).measure(other) == Ruler(scene, cameras, 1).measure(other)
+    # a second scene, far away and unchanged, with cameras of its own
+    far = np.float32([1e4, 0, 0])
+    both, changed = (
+        gscodec.Splats(
+            **{
+                name: np.concatenate([getattr(a, name), getattr(b, name)])
+                for name in ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest")
+            }
+        )
+        for a, b in ((s, replace(scene, positions=scene.positions + far)) for s in (scene, other))
+    )
+    moved = [replace(camera, position=camera.position + far) for camera in cameras]
+    equal = [camera for camera in moved if Ruler(both, [camera], 1).measure(changed).psnr == math.inf]
+    assert equal
+    assert Ruler(both, equal, 1).sees
+    alone = Ruler(both, cameras, 1).measure(changed)
+    assert alone.psnr < 60
+    assert Ruler(both, [*cameras, *equal], 1).measure(changed) == alone
+    assert Target("psnr", 40).coarseness(Ruler(both, equal, 1).measure(changed), 1) == -100
+
+
+def test_numbers_of_any_kind(scene: gscodec.Splats) -> None:
+    part = scene.take(np.arange(200))
+    for mine, plain in [
+        ({"target_size": np.int64(2000)}, {"target_size": 2000}),
+        ({"quality": np.float32(0.5), "effort": np.int8(1)}, {"quality": 0.5}),
+        (
+            {"steps": {"classes": np.int64(3), "colour": np.float32(0.125)}},
+            {"steps": {"classes": 3, "colour": 0.125}},
+        ),
+    ]:
+        options: dict[str, Any] = {"effort": 1, **mine}
+        other: dict[str, Any] = {"effort": 1, **plain}
+        assert gscodec.encode(part, **options) == gscodec.encode(part, **other)
+    assert targets.target_of(np.float32(40), None, None, 1) == Target("psnr", 40.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        *(({"effort": bad}, "usage.effort") for bad in ([], True, "5", 5.5, 0, None)),
+        *(({"quality": bad}, "usage.quality") for bad in ([1], True, "best", math.nan, 0.01, 33, {})),
+        *(({"steps": {"classes": bad}}, "usage.steps") for bad in (True, 3.0, [])),
+        *(({"steps": {"colour": bad}}, "usage.steps") for bad in (True, "1", [], math.inf)),
+        ({"steps": {"exponents": (True, 1, 1, 1, 1)}}, "usage.steps"),
+        *(({"target_psnr": bad}, "usage.target") for bad in (True, [], np.float32(math.nan))),
+    ],
+)
+def test_what_is_no_such_number(scene: gscodec.Splats, options: dict[str, Any], code: str) -> None:
+    with pytest.raises(gscodec.UsageError) as caught:
+        gscodec.encode(scene.take(np.arange(2)), **{"effort": 1, **options})
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("effort", [1, SMALL], ids=["blind", "seeing"])

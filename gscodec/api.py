@@ -104,10 +104,7 @@ def encode(
     Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
     from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
-    from gscodec.encode.steps import quality_of
 
-    if quality is not None:
-        quality = quality_of(quality)
     result = encode_splats(
         splats,
         quality=quality,

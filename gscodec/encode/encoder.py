@@ -21,7 +21,7 @@ from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import correction, shared
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
-from gscodec.encode.steps import COARSEST_QUALITY, FINEST, PRESETS, Steps, check_step, make_plan, steps_at
+from gscodec.encode.steps import Steps, check_step, make_plan, quality_of, steps_at
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.cameras import Camera
@@ -52,19 +52,13 @@ class Encoded:
 
 def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> Steps:
     """The steps of a quality, with some of them overridden. Raises `UsageError`."""
-    number = PRESETS.get(quality) if isinstance(quality, str) else quality
-    if number is None or isinstance(number, bool) or not FINEST <= number <= COARSEST_QUALITY:
-        names = ", ".join(PRESETS)
-        raise UsageError(
-            "usage.quality", f"quality {quality!r}: expected {names}, or {FINEST:g} to {COARSEST_QUALITY:g}"
-        )
     known = {f.name for f in fields(Steps)}
     for name, value in (steps or {}).items():
         if name not in known:
             raise UsageError("usage.steps", f"no step {name!r}: expected some of {', '.join(sorted(known))}")
         if problem := check_step(name, value):
             raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
-    return replace(steps_at(number), **dict(steps or {}))  # type: ignore[arg-type]
+    return replace(steps_at(quality_of(quality)), **dict(steps or {}))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -383,7 +377,7 @@ def encode_splats(
         encoded = encoder.reach(target, steps)
     else:
         encoded = encoder.encode(chosen, steps or ())
-        number = PRESETS[quality or "default"] if isinstance(quality, str | None) else float(quality)
+        number = quality_of(quality or "default")
         encoded.report["quality"] = number
         if target is not None:
             encoded.report["target_reached"] = False

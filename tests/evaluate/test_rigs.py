@@ -106,7 +106,7 @@ def test_a_room_is_seen_from_inside() -> None:
     assert len(inside) >= 10
     within = np.array([(np.abs(camera.position) < np.array(sides) / 2).all() for camera in inside])
     assert within.mean() > 0.9
-    assert np.mean(np.any([sighted(camera, points) for camera in inside], axis=0)) > 0.8
+    assert np.mean(np.any([sighted(camera, points) for camera in inside], axis=0)) > 0.75
     # They do not stand in one corner.
     places = np.array([camera.position for camera in inside])
     assert (np.ptp(places, axis=0) > np.array(sides) * (0.3, 0, 0.3)).all()

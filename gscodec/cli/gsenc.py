@@ -73,7 +73,7 @@ Qualities, by the difference that a person sees
   default        none unless enlarged                            49 dB
   small          none in normal viewing                          46 dB
   tiny           fine detail slightly softer when looked for     43 dB
-or a number: the names are .08, .16, .27, .42 and .62, and steps are in
+or a number: the names are .07, .16, .25, .42 and .62, and steps are in
 proportion. 1 is slightly softer (39 dB), 2 clearly softer and still pleasant.
 
 \b

@@ -80,7 +80,7 @@ def encode(
     splats        `Splats`, or a mapping of arrays or tensors under the names of gsplat's parameters (means,
                   scales, quats, opacities, sh0, shN) or the Inria code's (xyz, scaling, rotation, ...)
     quality       near-lossless, high, default (where nothing is said), small or tiny, which are .07, .16,
-                  .25, .42 and .62; or such a number, 0.02 to 32: twice the number is twice as coarse
+                  .25, .42 and .62; or such a number, 0.05 to 32: twice the number is twice as coarse
     effort        1 to 9: how long to look for what matters. 1 renders nothing; from 2 on, splats that no
                   picture shows are left out, which steps={"prune": 0} prevents
     cameras       where viewers will look from: `Camera`s, or a file or folder for `read_cameras`; only those

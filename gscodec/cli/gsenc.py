@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 NAME = "gsenc"
 QUALITIES = ("near-lossless", "high", "default", "small", "tiny")
-FINEST, COARSEST = 0.02, 32.0  # numbers of the encoder, which loads too slowly for --help
+FINEST, COARSEST = 0.05, 32.0  # numbers of the encoder, which loads too slowly for --help
 STAGES = [
     ("reading", 0.03),
     ("checking", 0.01),

@@ -97,7 +97,7 @@ def _is_whole(value: object, low: int, high: int) -> bool:
 
 BASE = Steps(position=0.09, scale=0.068, rotation=0.042, opacity=0.055, colour=0.034, harmonics=0.035)
 PRESETS = {"near-lossless": 0.07, "high": 0.16, "default": 0.25, "small": 0.42, "tiny": 0.62}
-FINEST, COARSEST_QUALITY = 0.02, 32.0  # with finer steps, residuals no longer fit their ranges
+FINEST, COARSEST_QUALITY = 0.05, 32.0  # with finer steps, residuals no longer fit their ranges
 
 
 def quality_of(quality: object) -> float:

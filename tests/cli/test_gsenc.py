@@ -191,7 +191,7 @@ def test_why_a_target_is_missed() -> None:
     report: dict[str, object] = {"splats": 5, "encodings": 8, "quality": 0.3, "psnr": 39.2, "max_error": 7.1}
     for aim, got in (("--target-psnr", "39.2 dB"), ("--target-size", "900 bytes"), ("--max-error", "7.1")):
         assert _why_missed(aim, report, 900) == f"closest to {aim} after 8 tries is {got}"
-    assert "no quality reaches" in _why_missed("--max-error", {**report, "quality": 0.02}, 9)
+    assert "no quality reaches" in _why_missed("--max-error", {**report, "quality": 0.05}, 9)
     assert "without splats" in _why_missed("--max-error", {"splats": 0}, 9)
 
 
@@ -255,8 +255,8 @@ def test_cameras_that_are_all_for_tests(scene_ply: Path, tmp_path: Path) -> None
         ([], "Missing argument 'IN'"),
         (["in.ply"], "Missing option '-o'"),
         (["in.ply", "-o", "x", "--quality", "great"], "'great': expected near-lossless, high"),
-        (["in.ply", "-o", "x", "--quality", "0.001"], "or 0.02 to 32"),
-        (["in.ply", "-o", "x", "--quality", "nan"], "or 0.02 to 32"),
+        (["in.ply", "-o", "x", "--quality", "0.001"], "or 0.05 to 32"),
+        (["in.ply", "-o", "x", "--quality", "nan"], "or 0.05 to 32"),
         (["in.ply", "-o", "x", "--quality", "high", "--target-psnr", "40"], "exclude each other"),
         (["in.ply", "-o", "x", "--max-error", "3", "--target-size", "1MB"], "exclude each other"),
         (["in.ply", "-o", "x", "--target-psnr", "200"], "200.0 is not in the range"),

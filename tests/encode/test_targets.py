@@ -79,7 +79,7 @@ def test_bad_targets(scene: gscodec.Splats, options: dict[str, Any]) -> None:
 def test_search_of_smooth_functions(kind: Any, bend: float) -> None:
     """Whatever the number sought is, it takes few encodings."""
     most = 0
-    for sought in np.geomspace(0.03, 20, 9):
+    for sought in np.geomspace(0.06, 20, 9):
 
         def coarseness(number: float) -> float:
             x = math.log(number)

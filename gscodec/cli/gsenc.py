@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from gscodec.io import PlyScene
 
 NAME = "gsenc"
-QUALITIES = ("near-lossless", "high", "default", "small", "tiny")
-FINEST, COARSEST = 0.05, 32.0  # numbers of the encoder, which loads too slowly for --help
 STAGES = [
     ("reading", 0.03),
     ("checking", 0.01),
@@ -89,16 +87,20 @@ training, if there are any; otherwise it puts its own around and into the scene.
 
 def _quality(_context: click.Context, _option: click.Parameter, value: str | None) -> str | float | None:
     """One of the names, or a number."""
-    if value is None or value in QUALITIES:
-        return value
+    if value is None:
+        return None
+    from gscodec.encode.steps import quality_of
+    from gscodec.errors import UsageError
+
     try:
-        number = float(value)
+        quality: str | float = float(value)
     except ValueError:
-        number = math.nan
-    if not FINEST <= number <= COARSEST:
-        expected = f"expected {', '.join(QUALITIES)}, or {FINEST:g} to {COARSEST:g}"
-        raise click.BadParameter(f"{value!r}: {expected}")
-    return number
+        quality = value
+    try:
+        quality_of(quality)
+    except UsageError as error:
+        raise click.BadParameter(error.message) from error
+    return quality
 
 
 def _size(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -322,12 +324,14 @@ def _more(report: dict[str, object], has_aim: bool) -> str:
 
 def _why_missed(aim: str, report: dict[str, object], size: int) -> str:
     """What became of a target that was not reached."""
+    from gscodec.encode.steps import COARSEST_QUALITY, FINEST
+
     if not report["splats"]:
         return f"{aim} means nothing without splats"
     tries = report.get("encodings")
     if not isinstance(tries, int):
         return f"{aim} cannot be measured: no camera sees anything"
-    if report["quality"] in (FINEST, COARSEST):
+    if report["quality"] in (FINEST, COARSEST_QUALITY):
         return f"no quality reaches {aim}: this is the nearest"
     got = {"--target-size": f"{size} bytes", "--target-psnr": f"{report.get('psnr')} dB"}
     nearest = got.get(aim, str(report.get("max_error")))

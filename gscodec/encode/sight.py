@@ -62,8 +62,11 @@ class Sight:
 
     def take(self, index: NDArray[np.intp]) -> Sight:
         """Of the splats at `index`."""
-        rows = index if self.rows is None else self.rows[index]
-        return replace(self, squared=self.squared[index], largest=self.largest[index], rows=rows)
+        return replace(self, squared=self.squared[index], largest=self.largest[index], rows=self._rows(index))
+
+    def _rows(self, index: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of `gram`, for the splats at `index`."""
+        return index if self.rows is None else self.rows[index]
 
     def metric(self, index: NDArray[np.intp], unit: NDArray[np.float64]) -> Metric | None:
         """Matrices of the splats `index` (M,), over `unit` (M,).
@@ -72,17 +75,16 @@ class Sight:
         """
         if self.gram is None:
             return None
-        rows = index if self.rows is None else self.rows[index]
         everywhere = (self.floor() + self.trust.anywhere * self.squared[index]) / unit
         scale = (4 * np.pi / unit).astype(np.float32)
-        return self.gram, rows.astype(np.int64), scale, everywhere.astype(np.float32)
+        return self.gram, self._rows(index).astype(np.int64), scale, everywhere.astype(np.float32)
 
     def constant_for(self, index: NDArray[np.intp], error: NDArray[np.float32]) -> NDArray[np.float32]:
         """(M, 3) the change of the constant term that best makes up for `error` (M, K, 3) of the others."""
         if self.gram is None:
             return np.zeros((len(index), 3), np.float32)
         k = error.shape[1]
-        rows = index if self.rows is None else self.rows[index]
+        rows = self._rows(index)
         products = self.gram[rows, 1 : k + 1]
         own = self.gram[rows, 0] + np.float32(self.floor() / (25 * 4 * np.pi))
         return np.asarray(np.einsum("nk,nkc->nc", products, error) / own[:, None], np.float32)

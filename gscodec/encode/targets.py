@@ -15,12 +15,12 @@ from numbers import Real
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gscodec.encode.refit import Float32, pictures
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST
 from gscodec.errors import UsageError
 from gscodec.evaluate.cameras import Camera
+from gscodec.evaluate.metrics import pixel_errors, psnr
 from gscodec.splats import Splats
 
 Kind = Literal["psnr", "size", "error"]
@@ -78,12 +78,10 @@ class Ruler:
 
 def _view(wanted: Float32, shown: Float32) -> tuple[float, float]:
     """dB and the error that one pixel in a thousand may exceed, of 255."""
-    off = np.abs(np.clip(wanted, 0, 1).astype(np.float64) - np.clip(shown, 0, 1))
-    mean = float(np.mean(off**2))
-    level = math.inf if mean <= 10 ** (-MOST / 10) else -10 * math.log10(mean)
-    pixels: NDArray[np.float64] = off.max(axis=2).ravel()
+    level = psnr(wanted, shown)
+    pixels = pixel_errors(wanted, shown).ravel()
     place = len(pixels) - 1 - len(pixels) // STRAY
-    return level, 255 * float(np.partition(pixels, place)[place])
+    return level if level < MOST else math.inf, float(np.partition(pixels, place)[place])
 
 
 # ---- what is aimed at

@@ -357,6 +357,9 @@ def _warn(teller: Teller, scene: PlyScene, report: dict[str, object]) -> None:
     dropped = report.get("dropped_nonfinite")
     if isinstance(dropped, int) and dropped:
         teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
+    if widened := report.get("widened"):
+        names = " and ".join(widened) if isinstance(widened, list) else ""
+        teller.warn(f"{names}: coarser steps than asked for, as values would not fit into their range")
     if scene.missing:
         teller.warn(f"the input lacks {', '.join(scene.missing)}: filled in with defaults")
     if scene.trailing_bytes:

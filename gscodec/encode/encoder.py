@@ -30,7 +30,6 @@ from gscodec.splats import Splats
 
 RIG_SIZE = (400, 300)
 SMALLEST = 0.3  # scene units across, under which the renderer would hide a part of what is near
-BALANCED_AT = 0.8  # the quality at which steps are balanced
 MEASURED = 40_000  # pixels of a picture that is measured, where the effort looks at none
 SHOWN = -5.5  # logit of 1/255, below which no renderer draws a splat
 LARGEST_CORRECTION = 8.0  # of a constant term, whose whole range is some 4: more comes from broken scenes
@@ -121,7 +120,6 @@ class Encoder:
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._ruler: Ruler | None = None
-        self._change: dict[str, float] = {}  # what balances the steps of this scene
         if self.effort.views and len(splats):
             self._look()
 
@@ -212,17 +210,17 @@ class Encoder:
         pool = ThreadPoolExecutor(self.threads)
         try:
             if self.effort.balance_views and self.sight is not None:
-                if not self._change:
-                    self._change = self._balance(pool)
-                change = {name: value for name, value in self._change.items() if name not in fixed}
-                steps = balanced(steps, change)
-                report["steps"] = {name: round(getattr(steps, name), 6) for name in self._change}
+                change = self._balance(pool, steps)
+                steps = balanced(steps, {name: by for name, by in change.items() if name not in fixed})
+                report["steps"] = {name: round(getattr(steps, name), 6) for name in change}
             chosen = self._chosen(steps)
             report["pruned"] = len(self.splats) - len(chosen.rows)
             if len(chosen.rows) == 0:
                 data = write_file_mode(self.scene, [], [], [])
                 return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
             passes = self._recorded(pool, chosen, steps)
+            if passes.recorder.plan.widened:
+                report["widened"] = list(passes.recorder.plan.widened)
             if passes.chooses:
                 passes.choose(chosen.splats, "weighing bits against error")
             for number in range(self.effort.rounds if self.sight is not None else 0):
@@ -274,12 +272,8 @@ class Encoder:
         passes.record()
         return passes
 
-    def _balance(self, pool: ThreadPoolExecutor) -> dict[str, float]:
-        """By what to multiply steps, so that a bit wins the same wherever it is spent.
-
-        Found at one quality for all, so that files do not depend on what was encoded before.
-        """
-        steps = steps_at(BALANCED_AT)
+    def _balance(self, pool: ThreadPoolExecutor, steps: Steps) -> dict[str, float]:
+        """By what to multiply steps, so that a bit wins the same wherever it is spent."""
         chosen = self._chosen(steps)
         if len(chosen.rows) == 0:
             return {}

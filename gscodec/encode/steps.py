@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.attributes import colour as colour_streams
+from gscodec.attributes import harmonics as harmonic_streams
 from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
 from gscodec.errors import UsageError
@@ -129,6 +130,9 @@ def steps_at(quality: float) -> Steps:
     )
 
 
+REC_MAX, HARMONICS_MAX = 262_143, 65_535  # (5.2) bounds of reconstructed integers
+WITHIN = 0.999  # share of importance whose values have to be in range
+BLOCK = 1 << 15  # rows of harmonics looked at together
 COARSEST = 512  # half cells across the scene, at least
 CODE_EPSILON = 8  # the distance of clause 5.7 that stands for "the same"
 UNIT = 256  # ... and the one that stands for "one unit apart"
@@ -157,6 +161,7 @@ class Plan:
     steps: Steps
     exponent: int  # of half a finest cell
     size: float  # of a typical splat
+    widened: tuple[str, ...] = ()  # attributes whose steps were too fine for their range of values
 
     @property
     def half_cell(self) -> float:
@@ -202,9 +207,19 @@ def make_plan(
             shrink=(250, 230, 205, 170, 130, 80),
         ),
     )
+    colour, widened = _colour(splats, steps), []
+    largest = np.abs(colour_streams.lattice(splats.sh_dc, colour)).max(1)
+    if (beyond := _beyond(largest, importance, REC_MAX)) > 1:
+        colour = _colour(splats, replace(steps, colour=steps.colour * beyond))
+        widened.append("colour")
     harmonics = None
     if splats.sh_degree:
         harmonics = choose_basis(splats.sh_rest, importance**2, steps.harmonics)
+        blocks = [splats.sh_rest[i : i + BLOCK] for i in range(0, len(splats), BLOCK)]
+        largest = np.concatenate([np.abs(harmonic_streams.lattice(b, harmonics)).max(1) for b in blocks])
+        if (beyond := _beyond(largest, importance, HARMONICS_MAX)) > 1:
+            harmonics = choose_basis(splats.sh_rest, importance**2, steps.harmonics * beyond)
+            widened.append("harmonics")
     coding = CodingParameters(
         classes=steps.classes,
         position_cap=steps.position_cap,
@@ -214,12 +229,25 @@ def make_plan(
         scale=scale,
         rotation=_rotation(scale.step, steps),
         opacity=opacity,
-        colour=_colour(splats, steps),
+        colour=colour,
         predicted=31 if harmonics else 15,
         sets=sets,
         harmonics=harmonics,
     )
-    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical)
+    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical, widened=tuple(widened))
+
+
+def _beyond(largest: NDArray[np.floating], importance: NDArray[np.float64], limit: int) -> float:
+    """How many times wider the range would have to be for what counts; a few wild splats may saturate.
+
+    largest  (N,) greatest magnitude of a splat's values, in rec units
+    """
+    if not (largest > 0.9 * limit).any():
+        return 1.0
+    order = np.argsort(largest)
+    share = np.cumsum(importance[order])
+    most = largest[order[np.searchsorted(share, WITHIN * share[-1])]]
+    return float(min(max(1.0, most / (0.9 * limit)), 1e6))
 
 
 def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:

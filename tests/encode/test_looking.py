@@ -171,7 +171,7 @@ def test_rounds_and_balance(scene: gscodec.Splats) -> None:
         assert len(gscodec.decode(result.data)) == len(result.order)
         found[name] = (result.data, psnr(ruler, result))
     assert len({data for data, _ in found.values()}) == 3
-    assert found["twice"][1] > found["all"][1] - 0.1
+    assert found["twice"][1] > found["all"][1] - 0.5
 
 
 def test_cameras_of_the_caller(scene: gscodec.Splats) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -54,13 +53,6 @@ def build_of_codec() -> str:
     return digest.hexdigest()[:12]
 
 
-@cache
-def has_option(command: str, option: str) -> bool:
-    """Whether the help of a command names an option."""
-    done = subprocess.run([*shlex.split(command), "--help"], capture_output=True, text=True, check=False)
-    return option in done.stdout
-
-
 def ours(
     gsenc: str,
     gsdec: str,
@@ -70,10 +62,10 @@ def ours(
     threads: int = 0,
     cameras: Path | None = None,
 ) -> list[Coding]:
-    """Our points at each effort. The cameras are given once gsenc can take them."""
+    """Our points at each effort."""
     shared = f" --threads {threads}" if threads else ""
     seen = ""
-    if cameras and has_option(gsenc, "--cameras"):
+    if cameras:
         shared += f" --cameras {shlex.quote(str(cameras))}"
         seen = hashlib.sha256(cameras.read_bytes()).hexdigest()
     codings = []

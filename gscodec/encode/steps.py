@@ -15,6 +15,7 @@ from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
 from gscodec.errors import UsageError
 from gscodec.parameters import (
+    REC_MAX,
     CodingParameters,
     ColourParameters,
     OpacityParameters,
@@ -254,8 +255,13 @@ def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:
     """Steps of log-scales `logs` (N, 3), largest first; much thinner axes are dilated."""
     tau = float(np.median(logs[:, 1])) + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
     dilated = bool(np.isfinite(tau) and np.abs(tau) < 2000)
-    centre = float(np.clip(np.median(logs[:, 0]), -2000, 2000))
     step = int(np.clip(round(steps.scale * 2**26), 1, 1 << 28))
+    # Counted from the dilation, it is among the values of every class, and axes far thinner stay next to
+    # nothing; otherwise all of them would become as thick as the nearest value says, up to twice tau.
+    if dilated and float(logs[:, 0].max()) - tau < REC_MAX * (step / 2**32):
+        centre = tau
+    else:
+        centre = float(np.clip(np.median(logs[:, 0]), -2000, 2000))
     low = tau if dilated else float(np.clip(np.quantile(logs[:, 2], 0.01), -2000, 2000))
     return ScaleParameters(
         step=step,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,17 @@ def test_outliers_get_chunks_of_their_own() -> None:
     cells = cells_of(positions[dense], np.zeros(len(dense), np.uint8), grid, 128)
     half = 128 * 2.0**-17
     assert np.abs((2 * (cells + np.array(grid.origin)) + 1) * half - positions[dense]).max() <= half * 1.01
+
+
+@pytest.mark.parametrize("quality", [0.1, 0.25, 0.37, 0.62, 0.9, 1.19, 1.4, 2.0])
+def test_thin_axes_stay_thin_at_every_step(scene: gscodec.Splats, quality: float) -> None:
+    order = np.argsort(scene.scales, axis=1)
+    logs = np.take_along_axis(scene.scales, order, axis=1)
+    logs[::2, 0] = -30  # nothing, next to the two others
+    scales = np.zeros_like(scene.scales)
+    np.put_along_axis(scales, order, logs, axis=1)
+    data, rows = gscodec.encode(
+        replace(scene, scales=scales), quality=quality, effort=1, steps={"dilation": 0.25}, return_order=True
+    )
+    flat = np.sort(gscodec.decode(data).scales, axis=1)[rows % 2 == 0]
+    assert np.quantile(np.exp(flat[:, 0]), 0.95) < 0.03 * np.exp(np.median(logs[:, 1]))

@@ -48,7 +48,7 @@ class Steps:
     distance_power: float = 0.5
     dead_zone: float = 0.6
     rate_weight: float = 0.12
-    dilation: float = 0.25
+    dilation: float = 0.125
     exponents: tuple[int, int, int, int, int] = (2, 2, 3, 3, 3)
     position_cap: int = 1
     prune: float = 0.011

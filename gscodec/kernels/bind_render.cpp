@@ -79,8 +79,7 @@ class RenderScene {
   Arrays arrays;
   render::Scene scene;
   u32 threads;
-  mutable render::Scratch scratch;  // of the view that is being made
-  mutable std::mutex lock;
+  std::shared_ptr<render::Scratch> scratch = render::Scratch::shared();
 
  private:
   Matrix<float> positions_, dc_;  // views read them
@@ -98,8 +97,8 @@ class RenderView {
  public:
   RenderView(const RenderScene& scene, Vector<double> camera, u32 width, u32 height) : scene_(scene), camera_(checked(camera, width, height)) {
     nb::gil_scoped_release release;
-    const std::lock_guard guard(scene_.lock);
-    view_ = render::look(scene_.scene, camera_, hot(), scene_.scratch, scene_.threads);
+    const std::lock_guard guard(scene_.scratch->lock);
+    view_ = render::look(scene_.scene, camera_, hot(), *scene_.scratch, scene_.threads);
   }
   std::size_t size() const { return view_.count; }
 

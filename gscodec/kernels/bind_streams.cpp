@@ -2,6 +2,10 @@
 #include "bindings.hpp"
 #include "parameters.hpp"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace gsc {
 namespace {
 
@@ -12,16 +16,23 @@ Ops* make_ops(Vector<u8> kinds, Vector<u16> contexts, Vector<u32> values, Vector
   require(contexts.shape(0) == n && values.shape(0) == n && aux.shape(0) == n, "ops: lengths differ");
   auto ops = std::make_unique<Ops>();
   ops->lanes = lanes;
-  ops->ops.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    const u32 a = aux.data()[i], v = values.data()[i];
+    const u32 a = aux.data()[i], v = values.data()[i], lane = static_cast<u32>(i & (lanes - 1));
     switch (kinds.data()[i]) {
-      case 0: break;
-      case 1: require(a >= 2 && a <= 65536 && v < a, "ops: bad uniform"); break;
-      case 2: require(a >= 1 && a <= 24 && v >> a == 0, "ops: bad raw bits"); break;
+      case Op::symbol:
+        require(v < 256, "ops: bad symbol");
+        ops->steps.symbol(lane, contexts.data()[i], v);
+        break;
+      case Op::uniform:
+        require(a >= 2 && a <= 65536 && v < a, "ops: bad uniform");
+        ops->steps.uniform(lane, a, v);
+        break;
+      case Op::bits:
+        require(a >= 1 && a <= 24 && v >> a == 0, "ops: bad raw bits");
+        ops->steps.bits(lane, a, v);
+        break;
       default: require(false, "ops: unknown kind");
     }
-    ops->ops[i] = {contexts.data()[i], kinds.data()[i], static_cast<u8>(i & (lanes - 1)), v, a};
   }
   return ops.release();
 }
@@ -133,6 +144,15 @@ nb::tuple read_tables(const Source& source, u32 count, const std::vector<u32>& s
                         owned(std::move(resolutions), {count}), owned(std::move(maps), {contexts}));
 }
 
+// Gives pages that are free back to the system. Threads that allocate and free side by side leave glibc's heaps with
+// many of these, and what is allocated next rarely fits into them.
+void trim_memory() {
+#if defined(__GLIBC__)
+  nb::gil_scoped_release release;
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 void bind_streams(nb::module_& m) {
@@ -142,9 +162,10 @@ void bind_streams(nb::module_& m) {
       .def("histogram", &Ops::histogram)
       .def("raw_bits", &Ops::raw_bits)
       .def("encode", &Ops::encode)
-      .def("__len__", [](const Ops& o) { return o.ops.size(); });
+      .def("__len__", [](const Ops& o) { return o.steps.size(); });
   m.def("make_ops", &make_ops, nb::rv_policy::take_ownership);
   m.def("run_ops", &run_ops);
+  m.def("trim_memory", &trim_memory);
   m.def("read_tables", &read_tables);
   m.def("decode_symbols", &decode_symbols, nb::arg("source"), nb::arg("count"), nb::arg("contexts").none() = nb::none());
 }

@@ -99,22 +99,22 @@ struct Source {
 // The recorded values of one stream, before tables are known.
 class Ops {
  public:
-  std::vector<Op> ops;
+  Steps steps;
   u32 lanes = 1;
 
   nb::ndarray<nb::numpy, u32> histogram(std::size_t contexts) const {
     std::unique_ptr<u32[]> h(new u32[contexts * 256]());
-    for (const Op& op : ops)
-      if (op.kind == 0) {
-        require(op.context < contexts && op.value < 256, "ops: context or symbol out of range");
-        ++h[std::size_t(op.context) * 256 + op.value];
-      }
+    steps.backwards([&](const Op& op) {
+      if (op.kind != Op::symbol) return;
+      require(op.context < contexts, "ops: context out of range");
+      ++h[std::size_t(op.context) * 256 + op.value];
+    });
     return owned(std::move(h), {contexts, 256});
   }
 
   double raw_bits() const {
     double bits = 0;
-    for (const Op& op : ops) bits += op.kind == 1 ? std::log2(double(op.aux)) : op.kind == 2 ? double(op.aux) : 0;
+    steps.backwards([&](const Op& op) { bits += op.kind == Op::uniform ? std::log2(double(op.aux)) : op.kind == Op::bits ? double(op.aux) : 0; });
     return bits;
   }
 
@@ -131,20 +131,19 @@ class Ops {
         }
         state[l] = (s / freq << kPrecision) + s % freq + start;
       };
-      for (std::size_t k = ops.size(); k-- > 0;) {
-        const Op& op = ops[k];
-        if (op.kind == 0) {
-          require(op.context < map.shape(0) && map.data()[op.context] < tables.count() && op.value < 256, "ops: no such table");
+      steps.backwards([&](const Op& op) {
+        if (op.kind == Op::symbol) {
+          require(op.context < map.shape(0) && map.data()[op.context] < tables.count(), "ops: no such table");
           const SymbolRange range = tables.context(map.data()[op.context]).table->ranges[op.value];
           require(range.freq != 0, "ops: symbol without frequency");
           push(op.lane, range.start, range.freq);
-        } else if (op.kind == 1) {
+        } else if (op.kind == Op::uniform) {
           const u64 start = uniform_start(op.value, op.aux);
           push(op.lane, start, uniform_start(op.value + 1, op.aux) - start);
         } else {
           push(op.lane, u64(op.value) << (24 - op.aux), u64(1) << (24 - op.aux));
         }
-      }
+      });
       for (u32 l = 0; l < lanes; ++l) {
         for (u64 s = state[l]; s; s >>= 32) words[l].push_back(static_cast<u32>(s));
       }
@@ -164,8 +163,8 @@ class Ops {
 inline Ops* recorded(Recorder& recorder, u32 lanes) {
   if (recorder.failed()) throw std::invalid_argument("recorded values out of range");
   auto* ops = new Ops;
-  ops->ops = std::move(recorder.ops);
-  ops->ops.shrink_to_fit();  // a whole scene is held until tables are chosen
+  ops->steps = std::move(recorder.steps);
+  ops->steps.shrink_to_fit();  // a whole scene is held until tables are chosen
   ops->lanes = lanes;
   return ops;
 }

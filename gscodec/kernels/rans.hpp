@@ -177,20 +177,54 @@ class Decoder {
   Lane lanes_[4];
 };
 
-// One coding step. kind 0: table symbol (context, value); 1: uniform (value of aux); 2: raw bits (aux of them).
+// One coding step, as `Steps` gives it.
 struct Op {
-  u16 context;
-  u8 kind;
-  u8 lane;
+  enum Kind : u32 { symbol, uniform, bits };
+  Kind kind;
+  u32 lane;
+  u32 context;  // of a symbol
   u32 value;
-  u32 aux;
+  u32 aux;      // uniform: how many values there are; bits: how many
 };
-static_assert(sizeof(Op) == 12);
+
+// Coding steps in the order of a reader, to be looked at from the last to the first, as a writer needs them. A scene
+// has tens of them for each splat, so that nearly all take one word; from the highest bit on:
+//
+//   symbol   0 0, lane (2 bits), 0 (4), context (16), symbol (8)
+//   uniform  0 1, lane (2), number of values (28); the value is in the word before
+//   bits     1, lane (2), how many (5), value (24)
+class Steps {
+ public:
+  void symbol(u32 lane, u32 context, u32 value) { add(lane << 28 | context << 8 | value); }
+  void uniform(u32 lane, u32 n, u32 value) { words_.push_back(value), add(1u << 30 | lane << 28 | n); }
+  void bits(u32 lane, u32 b, u32 value) { add(1u << 31 | lane << 29 | b << 24 | value); }
+  std::size_t size() const { return count_; }
+  void shrink_to_fit() { words_.shrink_to_fit(); }
+
+  template <class Job>
+  void backwards(const Job& job) const {
+    for (std::size_t k = words_.size(); k-- > 0;) {
+      const u32 word = words_[k];
+      if (word >> 31)
+        job(Op{Op::bits, word >> 29 & 3, 0, word & kMask, word >> 24 & 31});
+      else if (word >> 30)
+        job(Op{Op::uniform, word >> 28 & 3, 0, words_[--k], word & ((1u << 28) - 1)});
+      else
+        job(Op{Op::symbol, word >> 28 & 3, word >> 8 & 0xFFFF, word & 0xFF, 0});
+    }
+  }
+
+ private:
+  void add(u32 word) { words_.push_back(word), ++count_; }
+
+  std::vector<u32> words_;
+  std::size_t count_ = 0;
+};
 
 class Recorder {
  public:
   static constexpr bool encoding = true;
-  std::vector<Op> ops;
+  Steps steps;
   Status status = Status::ok;
 
   explicit Recorder(u32 lanes) : mask_(lanes - 1) {}
@@ -201,15 +235,26 @@ class Recorder {
   Status finish() const { return status; }
 
   u32 symbol(u32 v, u32 context, u32 want) {
-    ops.push_back({static_cast<u16>(context), 0, static_cast<u8>(v & mask_), want, 0});
+    if (want > 0xFF || context > 0xFFFF) [[unlikely]]
+      fail(Status::symbol);
+    else
+      steps.symbol(v & mask_, context, want);
     return want;
   }
   u32 bits(u32 v, u32 b, u32 want) {
-    if (b) ops.push_back({0, 2, static_cast<u8>(v & mask_), want, b});
+    if (b == 0) return want;
+    if (b > kPrecision || want >> b) [[unlikely]]
+      fail(Status::range);
+    else
+      steps.bits(v & mask_, b, want);
     return want;
   }
   u32 uniform(u32 v, u32 n, u32 want) {
-    if (n > 1) ops.push_back({0, 1, static_cast<u8>(v & mask_), want, n});
+    if (n <= 1) return want;
+    if (n >> 28) [[unlikely]]
+      fail(Status::range);
+    else
+      steps.uniform(v & mask_, n, want);
     return want;
   }
   u32 raw(u32 v, u32 b, u32 want) {

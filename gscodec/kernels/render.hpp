@@ -184,11 +184,31 @@ struct View {
   Buffer<std::size_t> start;  // tiles + 1
 };
 
-// What making a view needs, kept from view to view: memory new from the system is slow.
+// What making a view needs, kept from view to view: memory new from the system is slow. Large, so that all scenes
+// share one.
 struct Scratch {
+  std::mutex lock;                  // held while a view is made
+  std::size_t room = 0;             // blobs, keys
   Buffer<Blob> blobs;               // of part c from c * kPartBlocks * kBlock on
   std::vector<std::size_t> counts;  // of blobs in each part
   Buffer<u64> keys, other;          // depth, then place in blobs
+
+  void reserve(std::size_t count) {
+    if (count <= room) return;
+    room = 0;
+    blobs.reset(), keys.reset(), other.reset();  // before the new ones are taken
+    blobs = buffer<Blob>(count), keys = buffer<u64>(count), other = buffer<u64>(count);
+    room = count;
+  }
+  // The one of all scenes there are; gone with the last of them.
+  static std::shared_ptr<Scratch> shared() {
+    static std::mutex guard;
+    static std::weak_ptr<Scratch> known;
+    const std::lock_guard held(guard);
+    std::shared_ptr<Scratch> found = known.lock();
+    if (!found) known = found = std::make_shared<Scratch>();
+    return found;
+  }
 };
 inline constexpr std::size_t kPartBlocks = 32;  // that one thread takes at a time
 

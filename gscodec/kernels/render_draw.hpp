@@ -97,7 +97,7 @@ struct Hot {
 
 inline View look(const Scene& scene, const Camera& camera, const Hot& hot, Scratch& scratch, u32 threads) {
   const std::size_t parts = (scene.blocks + kPartBlocks - 1) / kPartBlocks;
-  if (!scratch.blobs) scratch.blobs = buffer<Blob>(scene.blocks * kBlock), scratch.keys = buffer<u64>(scene.blocks * kBlock), scratch.other = buffer<u64>(scene.blocks * kBlock);
+  scratch.reserve(scene.blocks * kBlock);
   scratch.counts.assign(parts, 0);
   parallel(parts, threads, [&](std::size_t c) {
     const std::size_t begin = c * kPartBlocks, end = std::min(scene.blocks, begin + kPartBlocks);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,16 @@ def losses(
     place = np.argsort(order)
     wanted = pictures(splats, cameras, threads)
     variants = {
-        "positions": replace(splats, positions=decoded.positions[place]),
-        "shapes": replace(splats, scales=decoded.scales[place], rotations=decoded.rotations[place]),
-        "opacities": replace(splats, opacities=decoded.opacities[place]),
-        "colours": replace(splats, sh_dc=decoded.sh_dc[place]),
+        "positions": ("positions",),
+        "shapes": ("scales", "rotations"),
+        "opacities": ("opacities",),
+        "colours": ("sh_dc",),
     }
     errors = np.zeros((len(variants), len(cameras)))
-    for row, variant in enumerate(variants.values()):
-        renderer = Renderer(variant, threads=threads)
+    for row, names in enumerate(variants.values()):
+        changed: dict[str, Any] = {name: getattr(decoded, name)[place] for name in names}
+        renderer = None  # gone before the next one is made
+        renderer = Renderer(replace(splats, **changed), threads=threads)
         for column, (camera, picture) in enumerate(zip(cameras, wanted, strict=True)):
             off = np.clip(renderer.render(camera).rgb, 0, 1) - np.clip(picture, 0, 1)
             errors[row, column] = np.square(off).mean(dtype=np.float64)

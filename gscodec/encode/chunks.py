@@ -29,33 +29,57 @@ def whole_rows(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(flags.all(axis=tuple(range(1, flags.ndim))))
 
 
-def lanes_for(index: Index) -> int:
+def lanes_for(index: NDArray[np.integer]) -> int:
     """Lanes of each stream of the chunk of these splats."""
     return 4 if len(index) >= LANES_FROM else 1
 
 
 class ChunkRecorder:
-    """Walks the streams of one chunk in order, as a reader will, and keeps what has to be coded."""
+    """Walks the streams of one chunk in order, as a reader will, and keeps what has to be coded.
+
+    Splats are numbered among the rows `rows` of `splats`, of which there are no copies.
+    """
 
     def __init__(
         self,
         splats: Splats,
+        rows: Index,
         scene: SceneHeader,
         plan: Plan,
         classes: NDArray[np.uint8],
         sight: Sight | None = None,
     ) -> None:
-        self.splats, self.scene, self.plan, self.classes, self.sight = splats, scene, plan, classes, sight
+        self.splats, self.rows, self.scene, self.plan = splats, rows, scene, plan
+        self.classes, self.sight = classes, sight
         # importance of class 0 as the cameras see it, whatever the classes come from
         self.unit = 1.0 if sight is None else max(top_of(sight.importance()), 1e-18)
 
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""
+        chunk, index, similar = self._without_colours(index)
+        first = np.diff(chunk.integers.source, prepend=np.uint32(0xFFFFFFFF)) != 0
+        constants = self.splats.sh_dc[self.rows[index[first]]]
+        return self._with_colours(chunk, index[first], constants, similar, None), index
+
+    def complete(self, chunk: Recorded, index: Index) -> Recorded:
+        """The chunk with the streams that were dropped; `index` is in the order in which it is decoded."""
+        names = stream_names(self.plan.coding, self.scene.extras, repeats=chunk.fields.repeats)
+        if chunk.ops.keys() >= set(names):
+            return chunk
+        ops = self._without_colours(index)[0].ops | chunk.ops
+        return replace(chunk, ops={name: ops[name] for name in names})
+
+    def _without_colours(self, index: Index) -> tuple[Recorded, Index, predictor.Similar | None]:
+        """The same without colours and harmonics, and what predicts colours.
+
+        An index that is in order stays so: a second walk gives the same streams.
+        """
         splats, coding = self.splats, self.plan.coding
         lanes = lanes_for(index)
-        grid = grid_for(splats.positions[index], coding.position_mantissa, self.plan.exponent, coding.trees)
+        centres = splats.positions[self.rows[index]]
+        grid = grid_for(centres, coding.position_mantissa, self.plan.exponent, coding.trees)
         tree = coding.tree_of(self.classes[index])
-        cells = cells_of(splats.positions[index], tree, grid, coding.position_mantissa)
+        cells = cells_of(centres, tree, grid, coding.position_mantissa)
         x = 2 * cells + 1 << tree[:, None].astype(np.int32)
         order = self._order(x, tree, index)
         index, tree, cells = index[order], tree[order], cells[order]
@@ -70,9 +94,9 @@ class ChunkRecorder:
         if has_repeats:
             ops["repeat"] = class_streams.record_repeats(place, repeat, lanes)
         source = (np.cumsum(first) - 1).astype(np.uint32)
-        distinct = index[first]
+        distinct = self.rows[index[first]]
         x, tree = place.x[first], place.tree[first]
-        klass = self.classes[distinct]
+        klass = self.classes[index[first]]
         ops["class"] = class_streams.record_classes(coding, tree, klass, lanes)
 
         distances = self.plan.distances(grid.exponent)
@@ -93,24 +117,22 @@ class ChunkRecorder:
             opacity.lattice(splats.opacities[distinct], coding.opacity),
             lanes,
         )
-        record = self._colours(splats, distinct, klass, (x, distances), scales, similar, None, lanes)
-        ops |= record[0]
         words = []
         for number, extra in enumerate(self.scene.extras):
-            words.append(extras.to_words(extra, splats.extras[extra.name][index]))
+            words.append(extras.to_words(extra, splats.extras[extra.name][self.rows[index]]))
             ops[f"extra {number}"] = extras.record(extra, words[-1], lanes)
         fields = ChunkFields(
             count=len(index), repeats=has_repeats, grid=grid, distances=distances, tree_counts=tuple(counts)
         )
         integers = ChunkIntegers(
             positions=place, source=source, classes=klass, scale=scales, rotation=quaternions,
-            opacity=opacities, colour=record[1], harmonics=record[2], extras=tuple(words),
+            opacity=opacities, colour=np.zeros((0, 3), np.int32), harmonics=None, extras=tuple(words),
         )  # fmt: skip
-        return Recorded(fields=fields, ops=ops, integers=integers), index
+        return Recorded(fields=fields, ops=ops, integers=integers), index, similar
 
     def _colours(
         self,
-        splats: Splats,
+        constants: NDArray[np.float32],
         distinct: Index,
         klass: NDArray[np.uint8],
         place: tuple[NDArray[np.int32], tuple[Pair, Pair, Pair]],
@@ -119,19 +141,22 @@ class ChunkRecorder:
         costs: harmonics.Costs | None,
         lanes: int,
     ) -> tuple[dict[str, kernels.Ops], NDArray[np.int32], NDArray[np.int32] | None]:
-        """Colours and harmonics of the splats `distinct`: streams, and both as a reader will have them."""
+        """Colours and harmonics of the splats `distinct`: streams, and both as a reader will have them.
+
+        `constants` (M, 3) are the terms of degree 0 of these.
+        """
         coding, (x, distances) = self.plan.coding, place
         ops: dict[str, kernels.Ops] = {}
         ops["colour"], colours = colour.record(
             predictor.side(coding, COLOUR, klass, similar),
-            colour.lattice(splats.sh_dc[distinct], coding.colour),
+            colour.lattice(constants, coding.colour),
             lanes,
         )
         if (sh := coding.harmonics) is None:
             return ops, colours, None
         near = predictor.similar(coding, 2, (x, distances[2]), scales, colours)
         side = predictor.side(coding, HARMONICS, klass, near)
-        wanted = harmonics.lattice(splats.sh_rest[distinct], sh)
+        wanted = harmonics.lattice(self.splats.sh_rest[self.rows[distinct]], sh)
         metric = None
         if self.sight is not None and costs is not None:
             step = np.array(coding.multipliers(HARMONICS), np.float64)[klass] / 64
@@ -141,21 +166,38 @@ class ChunkRecorder:
         ops["groups"], ops["coefficients"], rest = record
         return ops, colours, rest
 
-    def again(self, chunk: Recorded, index: Index, splats: Splats, costs: harmonics.Costs | None) -> Recorded:
-        """The chunk with colours and harmonics of `splats`, chosen by what symbols cost."""
-        coding, old = self.plan.coding, chunk.integers
+    def again(
+        self, chunk: Recorded, index: Index, constants: NDArray[np.float32], costs: harmonics.Costs | None
+    ) -> Recorded:
+        """The chunk with other terms of degree 0, and harmonics chosen by what symbols cost.
+
+        `constants` (N, 3) are of all splats, `index` of the chunk's.
+        """
+        old = chunk.integers
         first = np.diff(old.source, prepend=np.uint32(0xFFFFFFFF)) != 0
-        distances = chunk.fields.distances
-        x = old.positions.x[first]
-        similar = predictor.similar(coding, 1, (x, distances[1]), old.scale)
+        place = old.positions.x[first], chunk.fields.distances[1]
+        similar = predictor.similar(self.plan.coding, 1, place, old.scale)
+        return self._with_colours(chunk, index[first], constants[index[first]], similar, costs)
+
+    def _with_colours(
+        self,
+        chunk: Recorded,
+        distinct: Index,
+        constants: NDArray[np.float32],
+        similar: predictor.Similar | None,
+        costs: harmonics.Costs | None,
+    ) -> Recorded:
+        old = chunk.integers
+        first = np.diff(old.source, prepend=np.uint32(0xFFFFFFFF)) != 0
+        place, lanes = (old.positions.x[first], chunk.fields.distances), lanes_for(old.source)
         new, colours, rest = self._colours(
-            splats, index[first], old.classes, (x, distances), old.scale, similar, costs, lanes_for(index)
+            constants, distinct, old.classes, place, old.scale, similar, costs, lanes
         )
         ops = {**chunk.ops, **new}
-        names = stream_names(coding, self.scene.extras, repeats=chunk.fields.repeats)
+        names = stream_names(self.plan.coding, self.scene.extras, repeats=chunk.fields.repeats)
         return Recorded(
             fields=chunk.fields,
-            ops={name: ops[name] for name in names},
+            ops={name: ops[name] for name in names if name in ops},
             integers=replace(old, colour=colours, harmonics=rest),
         )
 
@@ -166,7 +208,8 @@ class ChunkRecorder:
         ranked = codes[order]
         if not (ranked[1:] == ranked[:-1]).any():
             return order
-        look = [self.splats.opacities[index], self.splats.sh_dc[index, 0], self.splats.scales[index, 0]]
+        s, rows = self.splats, self.rows[index]
+        look = [s.opacities[rows], s.sh_dc[rows, 0], s.scales[rows, 0]]
         return np.lexsort([*look, codes])
 
     def _repeats(self, index: Index, place: positions.Positions) -> NDArray[np.uint8]:
@@ -176,9 +219,9 @@ class ChunkRecorder:
             return repeat
         same = (place.x[1:] == place.x[:-1]).all(1) & (place.tree[1:] == place.tree[:-1])
         rows = np.flatnonzero(same) + 1
-        s = self.splats
+        s, of = self.splats, self.rows[index]
         for array in (s.scales, s.rotations, s.opacities, s.sh_dc, s.sh_rest):
-            rows = rows[whole_rows(array[index[rows]] == array[index[rows - 1]])]
+            rows = rows[whole_rows(array[of[rows]] == array[of[rows - 1]])]
         rows = rows[self.classes[index[rows]] == self.classes[index[rows - 1]]]
         repeat[rows] = 1
         return repeat

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec import kernels
 from gscodec.container import write_file_mode
 from gscodec.decoder import decode, thread_count
 from gscodec.encode.balance import balanced, factors, losses
@@ -62,10 +63,9 @@ def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> St
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chosen:
-    """The splats that are coded: rows among all, values, what cameras see of them, importance, class."""
+    """The splats that are coded: rows among all, what cameras see of them, importance, class."""
 
     rows: Index
-    splats: Splats
     sight: Sight | None
     weight: NDArray[np.float64]
     classes: NDArray[np.uint8]
@@ -218,14 +218,16 @@ class Encoder:
             if len(chosen.rows) == 0:
                 data = write_file_mode(self.scene, [], [], [])
                 return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
-            passes = self._recorded(pool, chosen, steps)
+            rounds = self.effort.rounds if self.sight is not None else 0
+            passes = self._recorded(pool, chosen, steps, keeps=rounds == 0)
             if passes.recorder.plan.widened:
                 report["widened"] = list(passes.recorder.plan.widened)
             if passes.chooses:
-                passes.choose(chosen.splats, "weighing bits against error")
-            for number in range(self.effort.rounds if self.sight is not None else 0):
-                corrected = self._corrected(chosen, passes, number)
-                passes.choose(corrected, "correcting colours")
+                constants = self.splats.sh_dc[chosen.rows]
+                passes.choose(constants, "weighing bits against error", keeps=rounds == 0)
+            for number in range(rounds):
+                constants = self._corrected(chosen, passes, number)
+                passes.choose(constants, "correcting colours", keeps=number + 1 == rounds)
             written = passes.write()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -233,7 +235,7 @@ class Encoder:
         report |= {
             "bytes": len(written.data),
             "bytes_by_stream": written.sizes,
-            "chunks": len(passes.cells),
+            "chunks": len(passes.order),
             "classes": np.bincount(chosen.classes, minlength=steps.classes).tolist(),
             "tables": written.tables,
         }
@@ -248,7 +250,7 @@ class Encoder:
             if len(rows) < len(splats):
                 splats, sight = splats.take(rows), sight.take(rows)
         if len(rows) == 0:
-            return _Chosen(rows, splats, sight, np.zeros(0), np.zeros(0, np.uint8))
+            return _Chosen(rows, sight, np.zeros(0), np.zeros(0, np.uint8))
         if self.weight is not None:
             weight = self.weight[rows]
         elif sight is not None and self._given is not None:
@@ -262,14 +264,18 @@ class Encoder:
             )
             if sight is not None:  # made-up cameras and this guess each know half of what viewers will see
                 weight = np.sqrt(weight * sight.importance())
-        return _Chosen(rows, splats, sight, weight, classes_of(weight, steps.classes, steps.spread))
+        return _Chosen(rows, sight, weight, classes_of(weight, steps.classes, steps.spread))
 
-    def _recorded(self, pool: ThreadPoolExecutor, chosen: _Chosen, steps: Steps) -> Passes:
-        plan = make_plan(chosen.splats, chosen.classes, chosen.weight, steps)
-        cells = split_cells(chosen.splats.positions, 2 * plan.half_cell)
-        recorder = ChunkRecorder(chosen.splats, self.scene, plan, chosen.classes, chosen.sight)
+    def _copied(self, chosen: _Chosen) -> Splats:
+        """The values of what is coded; for as short as can be, as they take the memory of a second scene."""
+        return self.splats if len(chosen.rows) == len(self.splats) else self.splats.take(chosen.rows)
+
+    def _recorded(self, pool: ThreadPoolExecutor, chosen: _Chosen, steps: Steps, *, keeps: bool) -> Passes:
+        plan = make_plan(self._copied(chosen), chosen.classes, chosen.weight, steps)
+        cells = split_cells(self.splats.positions[chosen.rows], 2 * plan.half_cell)
+        recorder = ChunkRecorder(self.splats, chosen.rows, self.scene, plan, chosen.classes, chosen.sight)
         passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
-        passes.record()
+        passes.record(keeps=keeps)
         return passes
 
     def _balance(self, pool: ThreadPoolExecutor, steps: Steps) -> dict[str, float]:
@@ -277,29 +283,34 @@ class Encoder:
         chosen = self._chosen(steps)
         if len(chosen.rows) == 0:
             return {}
-        passes = self._recorded(pool, chosen, steps)
+        passes = self._recorded(pool, chosen, steps, keeps=False)
+        order, decoded = np.concatenate(passes.order), passes.decoded(0)
+        del passes
+        kernels.trim_memory()
         views = evenly(self.cameras, self.effort.balance_views)
         cameras = [sized(camera, self.effort.refit_pixels) for camera in views]
         with np.errstate(all="ignore"):
             lost = losses(
-                chosen.splats,
-                passes.decoded(0),
-                np.concatenate(passes.order),
+                self._copied(chosen),
+                decoded,
+                order,
                 cameras,
                 threads=self.threads,
                 tell=within(self.tell, "balancing"),
             )
             return factors(lost)
 
-    def _corrected(self, chosen: _Chosen, passes: Passes, number: int) -> Splats:
-        """The splats with constant terms that make up for what the chunks lose, as far as they can."""
-        splats, sight = chosen.splats, chosen.sight
+    def _corrected(self, chosen: _Chosen, passes: Passes, number: int) -> NDArray[np.float32]:
+        """(N, 3) constant terms that make up for what the chunks lose, as far as they can."""
+        splats, sight = self.splats, chosen.sight
         order = np.concatenate(passes.order)
         decoded = passes.decoded()
+        passes.forget()
         shown = decoded.sh_dc
         with np.errstate(all="ignore"):  # values of broken scenes have squares beyond any float
             if number == 0 and sight is not None and splats.sh_degree:
-                lost = splats.sh_rest[order] - decoded.sh_rest
+                lost = splats.sh_rest[chosen.rows[order]]
+                lost -= decoded.sh_rest
                 shown = shown + sight.constant_for(order, lost)
                 del lost
             if self.effort.refit_views:
@@ -315,11 +326,11 @@ class Encoder:
                     threads=self.threads,
                     tell=tell,
                 )
-            constants = splats.sh_dc.copy()
+            constants = splats.sh_dc[chosen.rows]
             sane = (np.abs(shown - decoded.sh_dc) <= LARGEST_CORRECTION).all(1)
             shown = np.where(sane[:, None], shown, constants[order])
             constants[order] = shared(shown, passes.sources())
-        return replace(splats, sh_dc=constants)
+        return constants
 
 
 def _facts(scores: Scores | None) -> dict[str, object]:

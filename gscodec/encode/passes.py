@@ -1,4 +1,8 @@
-"""The passes over all chunks: record everything, choose harmonics by their cost, decode, correct, write."""
+"""The passes over all chunks: record everything, choose harmonics by their cost, decode, correct, write.
+
+What is recorded takes more memory than the scene, and correcting colours takes as much again: streams go once
+they are counted, where something else comes before they are written, and are recorded a second time then.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec import kernels
 from gscodec.attributes import harmonics
 from gscodec.chunk import Recorded, write_chunk
 from gscodec.container import ChunkBounds, ChunkHeader, write_file_mode
@@ -55,21 +60,24 @@ class Passes:
         self._counts = {name: np.zeros((size, 256), np.uint32) for name, size in sizes.items()}
         self._lock = Lock()  # of the counts, which chunks add to in any order
 
-    def record(self) -> None:
-        """Choose every value by rounding."""
+    def record(self, *, keeps: bool = True) -> None:
+        """Choose every value by rounding. Unless it `keeps` them, streams go once they are counted."""
 
         def one(cell: Index) -> tuple[Recorded, Index]:
             chunk, index = self.recorder(cell)
             self._count(chunk, tuple(chunk.ops))
-            return _without_harmonics(chunk) if self._chooses else chunk, index
+            chunk = _without_harmonics(chunk) if self._chooses else chunk
+            return chunk if keeps else replace(chunk, ops={}), index
 
         for number, (chunk, index) in enumerate(self.pool.map(one, self.cells)):
             self.chunks.append(chunk)
             self.order.append(index)
             self.tell("quantising", (number + 1) / len(self.cells))
+            kernels.trim_memory()
+        self.cells = []
 
-    def choose(self, splats: Splats, stage: str) -> None:
-        """Colours and harmonics of `splats` anew, by what symbols cost by now."""
+    def choose(self, constants: Float32, stage: str, *, keeps: bool = True) -> None:
+        """Colours, with `constants` (N, 3) as terms of degree 0, and harmonics anew, by what symbols cost."""
         costs = self._costs() if self._chooses else None
         self.chunks = [_without_harmonics(chunk) for chunk in self.chunks]
         names = ("colour", *(HARMONICS if self.coding.harmonics else ()))
@@ -77,13 +85,19 @@ class Passes:
             self._counts[name][:] = 0
 
         def one(old: Recorded, index: Index) -> Recorded:
-            chunk = self.recorder.again(old, index, splats, costs)
+            chunk = self.recorder.again(old, index, constants, costs)
             self._count(chunk, names)
-            return chunk
+            return chunk if keeps else replace(chunk, ops=old.ops)
 
         for number, chunk in enumerate(self.pool.map(one, self.chunks, self.order)):
             self.chunks[number] = chunk
             self.tell(stage, (number + 1) / len(self.chunks))
+        kernels.trim_memory()
+
+    def forget(self) -> None:
+        """Drop the harmonics, which `choose` will choose again: after this they cannot be decoded."""
+        self.chunks = [_without_harmonics(chunk) for chunk in self.chunks]
+        kernels.trim_memory()
 
     @property
     def chooses(self) -> bool:
@@ -118,7 +132,8 @@ class Passes:
         scene = self.recorder.scene
         plain = replace(scene, extras=())
 
-        def finish(chunk: Recorded) -> tuple[bytes, ChunkBounds, dict[str, int]]:
+        def finish(chunk: Recorded, index: Index) -> tuple[bytes, ChunkBounds, dict[str, int]]:
+            chunk = self.recorder.complete(chunk, index)
             streams = list(chunk.encoded(parameters))
             header = ChunkHeader(parameters_id=self.coding.id, splat_count=chunk.fields.count)
             out = empty_splats(plain, chunk.fields.count, 0)
@@ -128,7 +143,7 @@ class Passes:
             return write_chunk(header, chunk.fields, streams), chunk_bounds(out), sizes
 
         payloads, bounds, sizes = [], [], Counter[str]()
-        for number, (payload, bound, by_stream) in enumerate(self.pool.map(finish, self.chunks)):
+        for number, (payload, bound, by_stream) in enumerate(self.pool.map(finish, self.chunks, self.order)):
             payloads.append(payload)
             bounds.append(bound)
             sizes.update(by_stream)

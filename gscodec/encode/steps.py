@@ -15,6 +15,7 @@ from gscodec.attributes import opacity as opacity_streams
 from gscodec.encode.basis import choose_basis
 from gscodec.errors import UsageError
 from gscodec.parameters import (
+    HARMONICS_MAX,
     REC_MAX,
     CodingParameters,
     ColourParameters,
@@ -131,7 +132,6 @@ def steps_at(quality: float) -> Steps:
     )
 
 
-REC_MAX, HARMONICS_MAX = 262_143, 65_535  # (5.2) bounds of reconstructed integers
 WITHIN = 0.999  # share of importance whose values have to be in range
 BLOCK = 1 << 15  # rows of harmonics looked at together
 COARSEST = 512  # half cells across the scene, at least

@@ -5,6 +5,7 @@
     picture = view.draw()                          # colours from the harmonics
     other = view.draw(colours=colours)             # the same splats in other colours: cheap
     slope = view.gather(2 * (picture.rgb - photo)) # derivative of a squared error by the colours
+    steeper = view.product(colours)                # gather(draw(colours)), as solvers need it
 
 Two modes, both with 0.3 pixels of dilation and without compensation for it:
 
@@ -185,4 +186,27 @@ class View:
         """
         out = np.zeros((self._count, 3), np.float32)
         self._view.gather(np.ascontiguousarray(gradient, np.float32), out)
+        return out
+
+    def product(
+        self,
+        colours: Float32 | None = None,
+        *,
+        picture: Float32 | None = None,
+        overlap: Float64 | None = None,
+    ) -> Float32:
+        """(N, 3) float32: `gather` of what `draw` draws over black, in less time than the two.
+
+        colours  (N, 3) float32     as in `draw`
+        picture  (H, W, 3) float32  gathers what is missing to this picture instead
+        overlap  (N,) float64       has added to it the sum over pixels of w * alpha of the picture, which is
+                                    what a splat gathers when all splats are white
+        """
+        out = np.zeros((self._count, 3), np.float32)
+        self._view.product(
+            None if colours is None else np.ascontiguousarray(colours, np.float32),
+            None if picture is None else np.ascontiguousarray(picture, np.float32),
+            overlap,
+            out,
+        )
         return out

@@ -157,10 +157,32 @@ class RenderView {
     require(out.shape(0) == scene_.arrays.count && out.shape(1) == 3, "gather: bad output");
     float* rows = out.data();
     nb::gil_scoped_release release;
-    const render::Target target{nullptr, nullptr, nullptr, nullptr, gradient.data(), {}};
+    render::Target target;
+    target.gradient = gradient.data();
     const render::Partial partial = render::draw(Work::gather, view_, camera_, scene_.scene.most, nullptr, target, hot(), scene_.threads);
     render::reduce(view_, camera_, partial, false, scene_.threads, [&](const render::Blob& blob, const double* sums) {
       for (u32 c = 0; c < 3; ++c) rows[3 * std::size_t(blob.index) + c] += static_cast<float>(sums[c]);
+    });
+  }
+
+  // adds to the rows of `out`: `gather` of the drawn picture, or of what `picture` is more than it; and sums of weights times alpha to `overlap`
+  void product(std::optional<Matrix<float>> colours, std::optional<In<float, nb::ndim<3>>> picture, std::optional<Out<double, nb::ndim<1>>> overlap, Out<float, nb::ndim<2>> out) {
+    const std::size_t n = scene_.arrays.count, w = camera_.width, h = camera_.height;
+    require(!colours || (colours->shape(0) == n && colours->shape(1) == 3), "product: colours of the wrong shape");
+    require(!picture || (picture->shape(0) == h && picture->shape(1) == w && picture->shape(2) == 3), "product: a picture of the wrong shape");
+    require(out.shape(0) == n && out.shape(1) == 3 && (!overlap || overlap->shape(0) == n), "product: bad output");
+    float* rows = out.data();
+    double* overlaps = overlap ? overlap->data() : nullptr;
+    nb::gil_scoped_release release;
+    const float* own = colours ? nullptr : harmonics();
+    Buffer<float> given;
+    if (colours) given = render::paint_colours(view_, colours->data(), scene_.threads);
+    render::Target target;
+    target.gradient = picture ? picture->data() : nullptr;
+    const render::Partial partial = render::draw(render::Work::product, view_, camera_, scene_.scene.most, colours ? given.get() : own, target, hot(), scene_.threads);
+    render::reduce(view_, camera_, partial, false, scene_.threads, [&](const render::Blob& blob, const double* sums) {
+      for (u32 c = 0; c < 3; ++c) rows[3 * std::size_t(blob.index) + c] += static_cast<float>(sums[c]);
+      if (overlaps) overlaps[blob.index] += sums[3];
     });
   }
 
@@ -190,7 +212,8 @@ void bind_render(nb::module_& m) {
       .def("visible", &RenderView::visible)
       .def("colours", &RenderView::colours)
       .def("draw", &RenderView::draw, nb::arg("background"), nb::arg("colours").none(), nb::arg("pixel_weight").none(), nb::arg("weight").none(), nb::arg("squared").none(), nb::arg("largest").none(), nb::arg("gram").none())
-      .def("gather", &RenderView::gather, nb::arg("gradient"), nb::arg("out"));
+      .def("gather", &RenderView::gather, nb::arg("gradient"), nb::arg("out"))
+      .def("product", &RenderView::product, nb::arg("colours").none(), nb::arg("picture").none(), nb::arg("overlap").none(), nb::arg("out"));
 }
 
 }  // namespace gsc

@@ -4,13 +4,18 @@
 
 namespace gsc::render {
 
-enum class Work { draw, measure, gather };
+// product: draws, then gathers the picture that came out, or what `gradient` is more than that picture
+enum class Work { draw, measure, gather, product };
 
 struct Target {  // outputs and inputs of the size of the picture, or none
-  float *rgb, *alpha, *depth;
-  const float *pixel_weight, *gradient;
-  float background[3];
+  float *rgb = nullptr, *alpha = nullptr, *depth = nullptr;
+  const float *pixel_weight = nullptr, *gradient = nullptr;
+  float background[3] = {};
 };
+
+// Of each pair: the sums of its weights times the gradient (three) and times the pixel's alpha (product only). When
+// measuring: of weights, of squared weights, the greatest weight, nothing.
+inline constexpr std::size_t kSumsOfPair = 4;
 
 
 // The first `count` (1, 4, 9 or 16) real spherical harmonics at a direction of length 1, as training code has them.
@@ -106,7 +111,7 @@ inline View look(const Scene& scene, const Camera& camera, const Hot& hot, Scrat
   return arrange(scratch, camera, threads);
 }
 
-// Three sums for each pair, as `blend` leaves them, and for each tile how many of its pairs have any.
+// Sums for each pair, as `blend` leaves them, and for each tile how many of its pairs have any.
 struct Partial {
   Buffer<float> values;
   Buffer<std::size_t> counts;
@@ -115,36 +120,37 @@ struct Partial {
 inline Partial draw(Work work, const View& view, const Camera& camera, float most, const float* paint, const Target& target, const Hot& hot, u32 threads) {
   const std::size_t tiles = std::size_t(camera.tiles_x()) * camera.tiles_y();
   Partial partial;
-  if (work != Work::draw) partial = {buffer<float>(3 * view.pairs), buffer<std::size_t>(tiles)};
+  if (work != Work::draw) partial = {buffer<float>(kSumsOfPair * view.pairs), buffer<std::size_t>(tiles)};
   parallel(tiles, threads, [&](std::size_t tile) {
     const bool sums = work != Work::draw;
-    const std::size_t done = hot.blend_tile(work, view, camera, tile, most, paint, target, sums ? &partial.values[3 * view.start[tile]] : nullptr);
+    const std::size_t done = hot.blend_tile(work, view, camera, tile, most, paint, target, sums ? &partial.values[kSumsOfPair * view.start[tile]] : nullptr);
     if (sums) partial.counts[tile] = done;
   });
   return partial;
 }
 
-// For each blob, the sums over its tiles, in the order of the tiles whatever the threads: job(blob, three sums).
+// For each blob, the sums over its tiles, in the order of the tiles whatever the threads: job(blob, sums).
 // The third is the greatest when measuring.
 template <class Job>
 void reduce(const View& view, const Camera& camera, const Partial& partial, bool greatest, u32 threads, const Job& job) {
   const std::size_t tiles = std::size_t(camera.tiles_x()) * camera.tiles_y();
   constexpr std::size_t kRange = 1 << 15;  // blobs; the lists of tiles are sorted by blob
-  Buffer<double> sums = buffer<double>(3 * view.count);
+  Buffer<double> sums = buffer<double>(kSumsOfPair * view.count);
   parallel((view.count + kRange - 1) / kRange, threads, [&](std::size_t range) {
     const std::size_t begin = range * kRange, end = std::min(view.count, begin + kRange);
-    std::fill_n(&sums[3 * begin], 3 * (end - begin), 0.0);
+    std::fill_n(&sums[kSumsOfPair * begin], kSumsOfPair * (end - begin), 0.0);
     for (std::size_t tile = 0; tile < tiles; ++tile) {
       const u32 *first = &view.ids[view.start[tile]], *last = first + partial.counts[tile];
-      const float* values = &partial.values[3 * view.start[tile]];
+      const float* values = &partial.values[kSumsOfPair * view.start[tile]];
       for (const u32* id = std::lower_bound(first, last, begin); id < last && *id < end; ++id) {
-        const float* v = values + 3 * (id - first);
-        double* s = &sums[3 * std::size_t(*id)];
+        const float* v = values + kSumsOfPair * (id - first);
+        double* s = &sums[kSumsOfPair * std::size_t(*id)];
         s[0] += v[0], s[1] += v[1];
         s[2] = greatest ? std::max(s[2], double(v[2])) : s[2] + v[2];
+        s[3] += v[3];
       }
     }
-    for (std::size_t k = begin; k < end; ++k) job(view.blobs[k], &sums[3 * k]);
+    for (std::size_t k = begin; k < end; ++k) job(view.blobs[k], &sums[kSumsOfPair * k]);
   });
 }
 

@@ -38,7 +38,14 @@ inline Lanes scaled(Lanes a, Lanes magic) {  // a times 2 to the number in the l
   const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(magic.v), 23);
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), n));
 }
-inline float total(Lanes a) { return _mm512_reduce_add_ps(a.v); }
+inline void totals(Lanes a, Lanes b, Lanes c, Lanes d, float* out) {  // the four sums
+  const __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xee));
+  const __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(c.v, d.v, 0x44), _mm512_shuffle_f32x4(c.v, d.v, 0xee));
+  __m512 x = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+  x = _mm512_add_ps(x, _mm512_permute_ps(x, 0x4e));
+  x = _mm512_add_ps(x, _mm512_permute_ps(x, 0xb1));
+  _mm512_mask_compressstoreu_ps(out, 0x1111, x);
+}
 inline float greatest(Lanes a) { return _mm512_reduce_max_ps(a.v); }
 
 #elif defined(GSC_RENDER_AVX2)
@@ -75,10 +82,9 @@ inline Lanes scaled(Lanes a, Lanes magic) {  // a times 2 to the number in the l
   const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(magic.v), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), n));
 }
-inline float total(Lanes a) {
-  __m128 x = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
-  x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-  return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+inline void totals(Lanes a, Lanes b, Lanes c, Lanes d, float* out) {  // the four sums
+  const __m256 x = _mm256_hadd_ps(_mm256_hadd_ps(a.v, b.v), _mm256_hadd_ps(c.v, d.v));
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
 }
 inline float greatest(Lanes a) {
   __m128 x = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -129,7 +135,10 @@ inline u32 signs(Lanes a) {
   return x[0] | x[1] << 1 | x[2] << 2 | x[3] << 3;
 }
 inline Lanes scaled(Lanes a, Lanes magic) { return Floats(Ints(a.v) + (Ints(magic.v) << 23)); }
-inline float total(Lanes a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+inline void totals(Lanes a, Lanes b, Lanes c, Lanes d, float* out) {  // the four sums
+  const auto total = [](Floats x) { return (x[0] + x[2]) + (x[1] + x[3]); };
+  out[0] = total(a.v), out[1] = total(b.v), out[2] = total(c.v), out[3] = total(d.v);
+}
 inline float greatest(Lanes a) { return std::max(std::max(a.v[0], a.v[2]), std::max(a.v[1], a.v[3])); }
 
 #endif

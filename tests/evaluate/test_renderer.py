@@ -272,6 +272,34 @@ def test_gather_is_the_adjoint_of_draw(mode: str) -> None:
     np.testing.assert_allclose(gathered, wanted, atol=1e-3)
 
 
+def faint(count: int) -> Splats:
+    """So many wide splats that let so much through that tiles have more weights than are kept."""
+    splats = made(count)
+    return replace(
+        splats, scales=np.full_like(splats.scales, 0.5), opacities=np.full_like(splats.opacities, -5.1)
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "splats", [made(300), made(2000, 1, size=0.2), faint(2500)], ids=["few", "deep", "faint"]
+)
+def test_product_is_draw_then_gather(mode: str, splats: Splats) -> None:
+    random = np.random.default_rng(5)
+    colours = random.normal(size=(len(splats), 3)).astype(np.float32)
+    wanted = random.random((50, 70, 3)).astype(np.float32)
+    view = Renderer(splats, mode=mode).view(looking(70, 50))
+    close = {"rtol": 1e-5, "atol": 1e-4}
+    np.testing.assert_allclose(view.product(colours), view.gather(view.draw(colours=colours).rgb), **close)
+    overlap = np.ones(len(splats))
+    drawn = view.draw()
+    np.testing.assert_allclose(
+        view.product(picture=wanted, overlap=overlap), view.gather(wanted - drawn.rgb), **close
+    )
+    white = view.gather(np.repeat(drawn.alpha[..., None], 3, axis=2))[:, 0]
+    np.testing.assert_allclose(overlap - 1, white, **close)
+
+
 def test_threads_change_nothing() -> None:
     splats, camera = made(20_000, 1, size=0.01), looking(200, 130)
     gradient = np.random.default_rng(4).normal(size=(130, 200, 3)).astype(np.float32)
@@ -280,6 +308,7 @@ def test_threads_change_nothing() -> None:
         statistics = Statistics.zeros(20_000, 1)
         view = Renderer(splats, threads=threads).view(camera)
         picture = view.draw(statistics=statistics)
+        overlap = np.zeros(20_000)
         results.append(
             [
                 picture.rgb,
@@ -288,6 +317,8 @@ def test_threads_change_nothing() -> None:
                 view.visible,
                 view.colours,
                 view.gather(gradient),
+                view.product(picture=gradient, overlap=overlap),
+                overlap,
                 statistics.weight,
                 statistics.squared,
                 statistics.largest,
@@ -321,6 +352,7 @@ def test_no_splats(mode: str) -> None:
     assert view.visible.shape == (0,)
     assert view.colours.shape == (0, 3)
     assert view.gather(picture.rgb).shape == (0, 3)
+    assert view.product().shape == (0, 3)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -400,6 +432,12 @@ def test_arguments_are_checked() -> None:
         view.draw(statistics=Statistics.zeros(4))
     with pytest.raises(ValueError, match="gradient"):
         view.gather(np.zeros((45, 38, 3), np.float32))
+    with pytest.raises(ValueError, match="colours"):
+        view.product(np.zeros((4, 3), np.float32))
+    with pytest.raises(ValueError, match="picture"):
+        view.product(picture=np.zeros((45, 38, 3), np.float32))
+    with pytest.raises(ValueError, match="output"):
+        view.product(overlap=np.zeros(4))
 
 
 # ---- the referee

@@ -39,7 +39,7 @@ EFFORTS = {
     2: Effort(views=16, pixels=30_000, rounds=0),
     3: Effort(views=32, pixels=30_000),
     4: Effort(views=48, pixels=40_000, refit_views=16, refit_pixels=60_000, refit_steps=2, balance_views=8),
-    5: Effort(views=64, pixels=40_000, refit_views=32, refit_pixels=120_000, refit_steps=3, balance_views=8),
+    5: Effort(views=64, pixels=40_000, refit_views=32, refit_pixels=80_000, refit_steps=3, balance_views=8),
     6: Effort(views=96, pixels=60_000, refit_views=48, refit_pixels=120_000, refit_steps=4, balance_views=12),
     7: Effort(
         views=128, pixels=120_000, refit_views=64, refit_pixels=160_000, refit_steps=5, balance_views=16

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.evaluate.cameras import Camera
-from gscodec.evaluate.renderer import Renderer, Statistics, View
+from gscodec.evaluate.renderer import Renderer, View
 from gscodec.splats import Splats
 
 Float32 = NDArray[np.float32]
 CONSTANT = 0.28209479177387814  # the harmonic of degree 0
-STIFFNESS = 0.05  # of the mean diagonal: keeps splats that no camera sees where they are
+STIFFNESS = 0.003  # of the mean row sum: keeps splats that no camera sees where they are
 
 
 def pictures(splats: Splats, cameras: Sequence[Camera], threads: int) -> list[Float32]:
@@ -33,12 +33,14 @@ def correction(
 ) -> Float32:
     """(N, 3) what to add to `decoded.sh_dc` (N) for pictures nearer to those of `splats`.
 
-    Least squares over all pixels by conjugate gradients, preconditioned by each splat's squared weight;
-    colours that the renderer clamps at 0 are treated as if they were not. `tell` gets the share done.
+    Least squares over all pixels by conjugate gradients; colours that the renderer clamps at 0 are treated as
+    if they were not. The preconditioner is the row sums of the matrix, which is nowhere negative, in place of
+    its diagonal: where many splats overlap, each then makes up for its share of the error, not for all of it.
+    `tell` gets the share done.
     """
     n = len(decoded)
     renderer = Renderer(decoded, threads=threads)
-    sums = Statistics.zeros(n)
+    overlap = np.zeros(n)
     rest = np.zeros((n, 3), np.float32)
     work, done = len(cameras) * (steps + 1), 0
 
@@ -51,32 +53,41 @@ def correction(
     original = Renderer(splats, threads=threads)
     for camera in cameras:
         picture = original.render(camera).rgb
-        view = view_of(camera)
-        rest += view.gather(picture - view.draw(statistics=sums).rgb)
+        rest += view_of(camera).product(picture=picture, overlap=overlap)
     del original
-    stiffness = np.float32(max(STIFFNESS * float(sums.squared.mean()), 1e-12))
-    scale = (1 / (sums.squared + stiffness)).astype(np.float32)[:, None]
+    stiffness = np.float32(max(STIFFNESS * float(overlap.mean()), 1e-12))
+    scale = (1 / (overlap + stiffness)).astype(np.float32)[:, None]
     out = np.zeros((n, 3), np.float32)
-    ahead = rest * scale
-    direction = ahead
-    product = _inner(rest, ahead)
-    for _ in range(steps):
+    direction = rest * scale
+    product = _inner(rest, direction)
+    for step in range(steps):
         if not product > 0:
+            break
+        if step == steps - 1:  # nothing follows that would need more than the length of this step
+            curvature = float(stiffness) * _inner(direction, direction)
+            for camera in cameras:
+                picture = view_of(camera).draw(colours=direction).rgb
+                curvature += _inner(picture, picture)
+            if curvature > 0:
+                direction *= np.float32(product / curvature)
+                out += direction
             break
         image = stiffness * direction
         for camera in cameras:
-            view = view_of(camera)
-            image += view.gather(view.draw(colours=direction).rgb)
+            image += view_of(camera).product(direction)
         curvature = _inner(direction, image)
         if not curvature > 0:
             break
         share = np.float32(product / curvature)
         out += share * direction
-        rest -= share * image
-        ahead = rest * scale
-        product, last = _inner(rest, ahead), product
-        direction = ahead + np.float32(product / last) * direction
-    return np.asarray(out / np.float32(CONSTANT))
+        image *= share
+        rest -= image
+        np.multiply(rest, scale, out=image)
+        product, last = _inner(rest, image), product
+        direction *= np.float32(product / last)
+        direction += image
+    out /= np.float32(CONSTANT)
+    return out
 
 
 def shared(values: Float32, sources: Sequence[NDArray[np.uint32]]) -> Float32:

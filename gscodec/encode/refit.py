@@ -13,7 +13,7 @@ from gscodec.splats import Splats
 
 Float32 = NDArray[np.float32]
 CONSTANT = 0.28209479177387814  # the harmonic of degree 0
-STIFFNESS = 0.003  # of the mean row sum: keeps splats that no camera sees where they are
+STIFFNESS = 0.01  # of the mean row sum: keeps splats that no camera sees where they are
 
 
 def pictures(splats: Splats, cameras: Sequence[Camera], threads: int) -> list[Float32]:

@@ -107,16 +107,7 @@ def write_file_mode(
         first = body.ledger.splats
         section, header = body.chunk(payload)
         written.append(section)
-        facts.append(
-            IndexChunk(
-                first_splat=first,
-                splat_count=header.splat_count,
-                layer=header.layer,
-                decoded_bytes=header.splat_count * body.scene.decoded_bytes_per_splat,
-                bounds=box.bounds,
-                extents=box.extents,
-            )
-        )
+        facts.append(_facts_of(header, first, body.scene, box))
     written += [body.ignorable(id, payload) for id, payload in ignorable]
     pieces = [write_file_header(body.header), _index_section(written, facts, body.ledger.limits), *written]
     sha = hashlib.sha256()
@@ -124,6 +115,17 @@ def write_file_mode(
         sha.update(piece)
     end = EndMark(splat_count=total, sha256=sha.digest())
     return b"".join([*pieces, write_section(b"ENDM", write_end_mark(end))])
+
+
+def _facts_of(header: ChunkHeader, first: int, scene: SceneHeader, box: ChunkBounds) -> IndexChunk:
+    return IndexChunk(
+        first_splat=first,
+        splat_count=header.splat_count,
+        layer=header.layer,
+        decoded_bytes=header.splat_count * scene.decoded_bytes_per_splat,
+        bounds=box.bounds,
+        extents=box.extents,
+    )
 
 
 def _index_section(written: Sequence[bytes], facts: Sequence[IndexChunk], limits: Limits) -> bytes:
@@ -145,42 +147,62 @@ class StreamModeWriter:
     """(2.2) A stream, section by section; each method returns the bytes to send next.
 
     `start()` first, then `parameters()`, `chunk()` and `ignorable()` as they come, `end()` last.
-    The counts in `scene` may be None; when they are given, they have to come true.
+    The counts in `scene` may be None; when they are given, they have to come true. When every chunk came
+    with its bounds, an index of everything precedes the end mark.
     """
 
     def __init__(self, scene: SceneHeader, *, level: int = 1) -> None:
         self._body = _Body(scene, FileHeader(level=level, stream_mode=True))
         self._state = "start"
+        self._offset = HEADER_BYTES
+        self._entries: list[IndexEntry] = []
+        self._facts: list[IndexChunk] = []
 
     def start(self) -> bytes:
         """File header and scene header."""
         self._expect("start")
         self._state = "body"
-        return write_file_header(self._body.header) + self._body.scene_section
+        return write_file_header(self._body.header) + self._sent(self._body.scene_section)
 
     def parameters(self, payload: bytes) -> bytes:
         """A parameter set, its id in the first byte."""
         self._expect("body")
-        return self._body.parameters(payload)
+        return self._sent(self._body.parameters(payload))
 
-    def chunk(self, payload: bytes) -> bytes:
+    def chunk(self, payload: bytes, bounds: ChunkBounds | None = None) -> bytes:
         """A chunk, with its header in front."""
         self._expect("body")
-        return self._body.chunk(payload)[0]
+        first = self._body.ledger.splats
+        section, header = self._body.chunk(payload)
+        if bounds is not None:
+            self._facts.append(_facts_of(header, first, self._body.scene, bounds))
+        return self._sent(section)
 
     def ignorable(self, id: bytes, payload: bytes) -> bytes:
         """A section that readers may skip."""
         self._expect("body")
-        return self._body.ignorable(id, payload)
+        return self._sent(self._body.ignorable(id, payload))
 
     def end(self) -> bytes:
-        """The end mark."""
+        """The index, if there is one, and the end mark."""
         self._expect("body")
+        index = b""
+        if self._facts and len(self._facts) == self._body.ledger.chunks:
+            with _blaming_caller():
+                payload = write_index(self._entries, self._facts)
+                at, limits = self._offset + SECTION_HEADER_BYTES, self._body.ledger.limits
+                read_index(memoryview(payload), at, first_section=HEADER_BYTES, limits=limits)
+            index = write_section(b"INDX", payload)
         mark = EndMark(splat_count=self._body.ledger.splats)
         with _blaming_caller():
             self._body.ledger.check_end(mark, 0, self._body.scene)
         self._state = "end"
-        return write_section(b"ENDM", write_end_mark(mark))
+        return index + write_section(b"ENDM", write_end_mark(mark))
+
+    def _sent(self, section: bytes) -> bytes:
+        self._entries.append(IndexEntry(id=section[:4], offset=self._offset, size=len(section)))
+        self._offset += len(section)
+        return section
 
     def _expect(self, state: str) -> None:
         if self._state != state:

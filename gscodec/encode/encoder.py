@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec import kernels
-from gscodec.container import write_file_mode
 from gscodec.decoder import decode, thread_count
+from gscodec.encode.assemble import assemble
 from gscodec.encode.balance import balanced, factors, losses
 from gscodec.encode.chunks import ChunkRecorder, Index
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.importance import classes_of, importance_of
 from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_header, to_splats
-from gscodec.encode.partition import split_cells
+from gscodec.encode.partition import check_layers, layered_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import correction, shared
@@ -86,10 +86,13 @@ class Encoder:
         rig: Kind = "auto",
         importance: NDArray[np.floating] | None = None,
         nonfinite: str = "drop",
+        layers: int = 1,
+        stream: bool = False,
         threads: int = 0,
         progress: Progress | None = None,
     ) -> None:
         splats = to_splats(splats)
+        self.layers, self.stream = check_layers(layers), stream
         self._given = None if cameras is None else cameras_of(cameras)
         self._rig: Kind = rig
         self.threads = thread_count(threads)
@@ -216,7 +219,7 @@ class Encoder:
             chosen = self._chosen(steps)
             report["pruned"] = len(self.splats) - len(chosen.rows)
             if len(chosen.rows) == 0:
-                data = write_file_mode(self.scene, [], [], [])
+                data = assemble(self.scene, [], stream=self.stream)
                 return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
             rounds = self.effort.rounds if self.sight is not None else 0
             passes = self._recorded(pool, chosen, steps, keeps=rounds == 0)
@@ -232,14 +235,19 @@ class Encoder:
         finally:
             pool.shutdown(cancel_futures=True)
         permutation = np.concatenate(passes.order).astype(np.int64)
+        data = assemble(self.scene, [written], stream=self.stream)
         report |= {
-            "bytes": len(written.data),
+            "bytes": len(data),
             "bytes_by_stream": written.sizes,
             "chunks": len(passes.order),
             "classes": np.bincount(chosen.classes, minlength=steps.classes).tolist(),
             "tables": written.tables,
         }
-        return Encoded(data=written.data, order=self.rows[chosen.rows[permutation]], report=report)
+        if self.layers > 1:
+            counts = np.bincount(passes.layers, [len(cell) for cell in passes.order], self.layers)
+            sizes = np.bincount(passes.layers, [len(chunk) for chunk in written.chunks], self.layers)
+            report["layers"] = {"splats": counts.astype(int).tolist(), "bytes": sizes.astype(int).tolist()}
+        return Encoded(data=data, order=self.rows[chosen.rows[permutation]], report=report)
 
     def _chosen(self, steps: Steps) -> _Chosen:
         """The splats that are coded, and what is known of them."""
@@ -272,9 +280,11 @@ class Encoder:
 
     def _recorded(self, pool: ThreadPoolExecutor, chosen: _Chosen, steps: Steps, *, keeps: bool) -> Passes:
         plan = make_plan(self._copied(chosen), chosen.classes, chosen.weight, steps)
-        cells = split_cells(self.splats.positions[chosen.rows], 2 * plan.half_cell)
+        cells, layers = layered_cells(
+            self.splats.positions[chosen.rows], chosen.weight, self.layers, 2 * plan.half_cell
+        )
         recorder = ChunkRecorder(self.splats, chosen.rows, self.scene, plan, chosen.classes, chosen.sight)
-        passes = Passes(pool, recorder, cells, self.effort.tables, self.tell)
+        passes = Passes(pool, recorder, cells, layers, self.effort.tables, self.tell)
         passes.record(keeps=keeps)
         return passes
 
@@ -354,6 +364,8 @@ def encode_splats(
     measure: bool = False,
     importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
+    layers: int = 1,
+    stream: bool = False,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Encoded:
@@ -375,6 +387,8 @@ def encode_splats(
         rig=rig,
         importance=importance,
         nonfinite=nonfinite,
+        layers=layers,
+        stream=stream,
         threads=threads,
         progress=progress,
     )

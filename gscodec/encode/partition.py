@@ -1,4 +1,4 @@
-"""Which splats share a chunk: a k-d split into cells that a grid of 20 levels can hold."""
+"""Which splats share a chunk: layers by importance, then a k-d split into cells that a grid can hold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.chunk import MAX_SPLATS
+from gscodec.errors import UsageError
 from gscodec.geometry.positions import MAX_DEPTH, Grid
 
 SPARE_CHUNKS = 64  # chunks that far-away splats may cost beyond those that the count asks for
 EXACT = 1 << 52
+MOST_LAYERS = 16
+FIRST_SHARE = 0.07  # of the splats: the most important ones, which cost twice the bytes of others
+
+
+def check_layers(layers: int) -> int:
+    """`layers`, 1 to 16. Raises `UsageError`."""
+    if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
+        raise UsageError("usage.layers", f"layers {layers!r}: expected 1 to {MOST_LAYERS}")
+    return layers
+
+
+def layers_of(importance: NDArray[np.float64], layers: int) -> NDArray[np.uint8]:
+    """(N,) the layer of each splat, the most important ones in layer 0.
+
+    The first of several layers has `FIRST_SHARE` of the splats; the sums grow evenly on a logarithmic scale.
+    """
+    n = len(importance)
+    if layers == 1:
+        return np.zeros(n, np.uint8)
+    ends = np.round(n * FIRST_SHARE ** (1 - np.arange(layers) / (layers - 1))).astype(np.intp)
+    rank = np.empty(n, np.intp)
+    rank[np.argsort(-importance, kind="stable")] = np.arange(n)
+    return np.searchsorted(ends, rank, side="right").clip(0, layers - 1).astype(np.uint8)
+
+
+def layered_cells(
+    positions: NDArray[np.float32], importance: NDArray[np.float64], layers: int, step: float
+) -> tuple[list[NDArray[np.intp]], list[int]]:
+    """`split_cells` of each layer, the most important one first; and the layer of each cell."""
+    layer_of, cells, numbers = layers_of(importance, layers), [], []
+    for layer in range(layers):
+        rows = np.flatnonzero(layer_of == layer)
+        for cell in split_cells(positions[rows], step) if len(rows) else []:
+            cells.append(rows[cell])
+            numbers.append(layer)
+    return cells, numbers
 
 
 def split_cells(positions: NDArray[np.float32], step: float) -> list[NDArray[np.intp]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gscodec import kernels
 from gscodec.attributes import harmonics
 from gscodec.chunk import Recorded, write_chunk
-from gscodec.container import ChunkBounds, ChunkHeader, write_file_mode
+from gscodec.container import ChunkBounds, ChunkHeader
 from gscodec.decoder import empty_splats, write_values
 from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds
 from gscodec.encode.clustering import choose_tables
@@ -32,9 +32,11 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A file, its bytes by stream, and the number of its tables."""
+    """Payloads for a container: a parameter set, its chunks with their bounds; bytes by stream; its tables."""
 
-    data: bytes
+    parameters: bytes
+    chunks: list[bytes]
+    bounds: list[ChunkBounds]
     sizes: dict[str, int]
     tables: int
 
@@ -47,10 +49,12 @@ class Passes:
         pool: ThreadPoolExecutor,
         recorder: ChunkRecorder,
         cells: list[Index],
+        layers: list[int],
         tables: int,
         tell: Progress,
     ) -> None:
         self.pool, self.recorder, self.cells, self.tell = pool, recorder, cells, tell
+        self.layers = layers  # of each cell
         self.most_tables = tables
         self.coding = recorder.plan.coding
         self.chunks: list[Recorded] = []
@@ -125,36 +129,39 @@ class Passes:
         return out
 
     def write(self) -> Written:
-        """The file."""
+        """What goes into the file."""
         self.tell("choosing tables", 0.0)
         tables, maps = choose_tables(self._counts, most=self.most_tables)
         parameters = Parameters(coding=self.coding, tables=tables, maps=maps)
         scene = self.recorder.scene
         plain = replace(scene, extras=())
 
-        def finish(chunk: Recorded, index: Index) -> tuple[bytes, ChunkBounds, dict[str, int]]:
+        def finish(chunk: Recorded, index: Index, layer: int) -> tuple[bytes, ChunkBounds, dict[str, int]]:
             chunk = self.recorder.complete(chunk, index)
             streams = list(chunk.encoded(parameters))
-            header = ChunkHeader(parameters_id=self.coding.id, splat_count=chunk.fields.count)
-            out = empty_splats(plain, chunk.fields.count, 0)
+            count = chunk.fields.count
+            header = ChunkHeader(parameters_id=self.coding.id, layer=layer, splat_count=count)
+            out = empty_splats(plain, count, 0)
             shown = replace(chunk.integers, harmonics=None, extras=())
             write_values(chunk.fields, shown, self.coding, plain, out)
             sizes = {name: 4 * len(words) for name, (words, _) in zip(chunk.ops, streams, strict=True)}
             return write_chunk(header, chunk.fields, streams), chunk_bounds(out), sizes
 
         payloads, bounds, sizes = [], [], Counter[str]()
-        for number, (payload, bound, by_stream) in enumerate(self.pool.map(finish, self.chunks, self.order)):
+        finished = self.pool.map(finish, self.chunks, self.order, self.layers)
+        for number, (payload, bound, by_stream) in enumerate(finished):
             payloads.append(payload)
             bounds.append(bound)
             sizes.update(by_stream)
             self.tell("coding", (number + 1) / len(self.chunks))
         header = write_parameters(parameters, scene.extras)
-        boxes = np.array([bound.bounds for bound in bounds])
-        x0, y0, z0 = boxes[:, :3].min(0).tolist()
-        x1, y1, z1 = boxes[:, 3:].max(0).tolist()
-        scene = replace(scene, bounds=(x0, y0, z0, x1, y1, z1))
-        data = write_file_mode(scene, [header], payloads, bounds)
-        return Written(data=data, sizes={**sizes, "parameters": len(header)}, tables=len(tables))
+        return Written(
+            parameters=header,
+            chunks=payloads,
+            bounds=bounds,
+            sizes={**sizes, "parameters": len(header)},
+            tables=len(tables),
+        )
 
     def _count(self, chunk: Recorded, names: tuple[str, ...]) -> None:
         for name in names:

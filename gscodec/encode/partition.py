@@ -19,7 +19,7 @@ FIRST_SHARE = 0.07  # of the splats: the most important ones, which cost twice t
 
 def check_layers(layers: int) -> int:
     """`layers`, 1 to 16. Raises `UsageError`."""
-    if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MOST_LAYERS:
+    if isinstance(layers, bool) or not 1 <= layers <= MOST_LAYERS:
         raise UsageError("usage.layers", f"layers {layers!r}: expected 1 to {MOST_LAYERS}")
     return layers
 

@@ -32,7 +32,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """Payloads for a container: a parameter set, its chunks with their bounds; bytes by stream; its tables."""
+    """Payloads for a container: a parameter set, its chunks and their bounds; bytes by stream; tables."""
 
     parameters: bytes
     chunks: list[bytes]

@@ -104,6 +104,7 @@ def encode(
     Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
     from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
+    from gscodec.encode.whole import encode_splats
 
     result = encode_splats(
         splats,

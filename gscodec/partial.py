@@ -6,8 +6,8 @@
         ...
 
 Nothing is opened here: the caller brings `read_at`. What is fetched is the start of the file with index,
-scene header and parameter sets, and the chunks that are wanted; of a stream whose index comes last, its end. Every
-section that is fetched is checked by its CRC; the hash of the whole file cannot be.
+scene header and parameter sets, and the chunks that are wanted; of a stream whose index comes last, its end.
+Every section that is fetched is checked by its CRC; the hash of the whole file cannot be.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from hello import hello
 from gscodec._generated import coordinate_systems
 from gscodec.container import ChunkBounds, ContainerReader, SceneHeader, StreamModeWriter, write_file_mode
 from gscodec.container.index import IndexChunk, IndexEntry, write_index
-from gscodec.encode.encoder import encode_splats
 from gscodec.encode.steps import make_plan
+from gscodec.encode.whole import encode_splats
 from gscodec.io import read_ply
 from gscodec.splats import Splats
 

@@ -215,8 +215,8 @@ def command(
     with teller.failures():
         start = time.perf_counter()
         with Bar(SEARCH_STAGES if has_aim else STAGES, quiet=quiet) as progress:
-            from gscodec.encode.encoder import encode_splats
             from gscodec.encode.inputs import cameras_of
+            from gscodec.encode.whole import encode_splats
 
             progress("reading", 0.0)
             _try_output(target)

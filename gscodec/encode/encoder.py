@@ -23,7 +23,7 @@ from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import correction, shared
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
 from gscodec.encode.steps import Steps, check_step, make_plan, quality_of, steps_at
-from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search, target_of
+from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.rigs import Kind, make_rig
@@ -198,7 +198,7 @@ class Encoder:
                 "quality": found.best.number,
                 "target_reached": found.is_reached,
                 "encodings": found.count,
-                **_facts(scores),
+                **score_facts(scores),
             },
         )
 
@@ -343,64 +343,8 @@ class Encoder:
         return constants
 
 
-def _facts(scores: Scores | None) -> dict[str, object]:
+def score_facts(scores: Scores | None) -> dict[str, object]:
     if scores is None:
         return {}
     rounded = {"psnr": scores.psnr, "psnr_worst": scores.worst, "max_error": scores.error}
     return {name: round(value, 3) for name, value in rounded.items()}
-
-
-def encode_splats(
-    splats: object,
-    *,
-    quality: str | float | None = None,
-    steps: Mapping[str, object] | None = None,
-    effort: int | Effort = DEFAULT,
-    cameras: object = None,
-    rig: Kind = "auto",
-    target_psnr: float | None = None,
-    target_size: float | str | None = None,
-    max_error: float | None = None,
-    measure: bool = False,
-    importance: NDArray[np.floating] | None = None,
-    nonfinite: str = "drop",
-    layers: int = 1,
-    stream: bool = False,
-    threads: int = 0,
-    progress: Progress | None = None,
-) -> Encoded:
-    """A complete file-mode .gsc of `splats`; arguments as in `gscodec.encode`.
-
-    rig  where to put cameras when none are given: see `make_rig`
-
-    Raises `EncodeError`, `InputError`, `UsageError`.
-    """
-    splats = to_splats(splats)
-    target = target_of(target_psnr, target_size, max_error, len(splats))
-    if target is not None and quality is not None:
-        raise UsageError("usage.target", "a quality and a target exclude each other: give one")
-    chosen = choose_steps("default" if quality is None else quality, steps)
-    encoder = Encoder(
-        splats,
-        effort=effort,
-        cameras=cameras,
-        rig=rig,
-        importance=importance,
-        nonfinite=nonfinite,
-        layers=layers,
-        stream=stream,
-        threads=threads,
-        progress=progress,
-    )
-    if target is not None and len(encoder.splats) and (target.kind == "size" or encoder.ruler):
-        encoded = encoder.reach(target, steps)
-    else:
-        encoded = encoder.encode(chosen, steps or ())
-        number = quality_of(quality or "default")
-        encoded.report["quality"] = number
-        if target is not None:
-            encoded.report["target_reached"] = False
-    if measure and "psnr" not in encoded.report:
-        encoder.tell("measuring", 0.0)
-        encoded.report.update(_facts(encoder.measure(encoded)))
-    return encoded

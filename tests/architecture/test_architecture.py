@@ -85,7 +85,7 @@ def test_encode_is_the_function_whatever_was_imported_before() -> None:
     code = """import {}
 import gscodec, gscodec.encode
 from gscodec import encode
-from gscodec.encode.encoder import encode_splats
+from gscodec.encode.whole import encode_splats
 print(gscodec.encode is encode and callable(encode))
 """
     for first in ("gscodec.encode.encoder", "gscodec", "gscodec.api", "gscodec.decoder"):

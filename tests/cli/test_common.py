@@ -15,7 +15,7 @@ from gscodec import errors
 from gscodec.cli.common import EXIT_CODES, Bar, code_and_message, counted, size_in_words, times
 from gscodec.cli.gsenc import SEARCH_STAGES, STAGES
 from gscodec.encode.effort import EFFORTS
-from gscodec.encode.encoder import encode_splats
+from gscodec.encode.whole import encode_splats
 from gscodec.io import read_ply
 
 EFFORT = replace(EFFORTS[5], views=4, pixels=2000, refit_views=2, refit_pixels=2000)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gscodec.decoder import decode
-from gscodec.encode.encoder import encode_splats
+from gscodec.encode.whole import encode_splats
 from gscodec.splats import Splats
 
 

@@ -13,9 +13,10 @@ import pytest
 import gscodec
 from gscodec.encode import targets
 from gscodec.encode.effort import Effort
-from gscodec.encode.encoder import Encoder, choose_steps, encode_splats
+from gscodec.encode.encoder import Encoder, choose_steps
 from gscodec.encode.steps import COARSEST_QUALITY, FINEST
 from gscodec.encode.targets import Ruler, Target, parse_size, search
+from gscodec.encode.whole import encode_splats
 
 SCENE = Path(__file__).resolve().parents[2] / "examples" / "made_scene.ply"
 SMALL = Effort(views=8, pixels=8000, refit_views=4, refit_pixels=8000, refit_steps=2)

@@ -16,7 +16,7 @@ from gscodec.chunk import read_chunk
 from gscodec.container import Chunk, ContainerReader, SceneHeader
 from gscodec.container import Parameters as ParametersEvent
 from gscodec.encode.effort import Effort
-from gscodec.encode.encoder import encode_splats
+from gscodec.encode.whole import encode_splats
 from gscodec.parameters import read_parameters
 from gscodec.splats import SH_REST_COUNTS, Splats
 

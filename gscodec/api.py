@@ -32,6 +32,8 @@ def encode(
     steps: Mapping[str, Any] | None = ...,
     importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
+    layers: int = ...,
+    stream: bool = ...,
     threads: int = ...,
     measure: bool = ...,
     progress: Callable[[str, float], None] | None = ...,
@@ -51,6 +53,8 @@ def encode(
     steps: Mapping[str, Any] | None = ...,
     importance: NDArray[np.floating] | None = ...,
     nonfinite: str = ...,
+    layers: int = ...,
+    stream: bool = ...,
     threads: int = ...,
     measure: bool = ...,
     progress: Callable[[str, float], None] | None = ...,
@@ -69,6 +73,8 @@ def encode(
     steps: Mapping[str, Any] | None = None,
     importance: NDArray[np.floating] | None = None,
     nonfinite: str = "drop",
+    layers: int = 1,
+    stream: bool = False,
     threads: int = 0,
     measure: bool = False,
     progress: Callable[[str, float], None] | None = None,
@@ -91,6 +97,9 @@ def encode(
     steps         overrides single steps, by name: see `gscodec.encode.steps.Steps`
     importance    (N,) numbers >= 0: how much each splat matters; without it, pictures decide
     nonfinite     what to do with splats that have NaN or infinite values: drop or error
+    layers        1 to 16: more than one put the most important splats first, so that the start of the file
+                  shows the whole scene; costs some percent of the bytes
+    stream        stream mode: no counts in front and no hash at the end, so that it may be cut and spliced
     threads       0: one per processor; never changes the result
     measure       also compare pictures of the result with the input's, for the report
     progress      called with a stage and the share of it that is done
@@ -103,8 +112,7 @@ def encode(
     The order of splats, the order of axes (scales come out largest first) and the sign of quaternions change.
     Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
-    from gscodec.encode.encoder import encode_splats  # reading and writing need no encoder
-    from gscodec.encode.whole import encode_splats
+    from gscodec.encode.whole import encode_splats  # reading and writing need no encoder
 
     result = encode_splats(
         splats,
@@ -117,6 +125,8 @@ def encode(
         steps=steps,
         importance=importance,
         nonfinite=nonfinite,
+        layers=layers,
+        stream=stream,
         threads=threads,
         measure=measure,
         progress=progress,

@@ -31,7 +31,7 @@ from gscodec.container.section import (
     read_section_header,
 )
 from gscodec.decoder import empty_splats, write_values
-from gscodec.errors import Malformed, Truncated, UsageError
+from gscodec.errors import LimitError, Malformed, Truncated, UsageError
 from gscodec.limits import Limits
 from gscodec.parameters import Parameters, read_parameters
 from gscodec.splats import Splats
@@ -41,6 +41,7 @@ Box = tuple[float, float, float, float, float, float]
 START = 4096  # bytes fetched at first: mostly header and index of a small file, or the length of the index
 TAIL = 65_536  # ... and at the end of a stream, to find its index
 END_BYTES = SECTION_FRAME_BYTES + 8  # of the end mark of a stream
+FLOAT_MAX = float(np.finfo(np.float32).max)
 GAP = 4096  # bytes between two chunks that are fetched rather than asked for twice
 
 
@@ -55,6 +56,7 @@ class PartialFile:
     def __init__(self, read_at: ReadAt, size: int, *, limits: Limits | None = None) -> None:
         self._read_at, self.size = read_at, size
         self._kept: list[tuple[int, bytes]] = []
+        self._is_walked = False
         start = self._fetch(0, min(START, size))
         if len(start) < HEADER_BYTES:
             raise Truncated("container.truncated", "the file ends early", clause="2.2", offset=len(start))
@@ -73,6 +75,11 @@ class PartialFile:
     def layers(self) -> int:
         """How many layers the file has."""
         return max((chunk.layer for chunk in self.index.chunks), default=0) + 1
+
+    @property
+    def knows_bounds(self) -> bool:
+        """Whether the file has an index, which says where chunks are."""
+        return not self._is_walked
 
     def select(
         self,
@@ -186,7 +193,34 @@ class PartialFile:
                         payload, head.payload_offset, first_section=HEADER_BYTES, limits=self.limits
                     )
                 at = tail.rfind(b"INDX\x01\0\0\0", 0, at)
-        raise Malformed("container.index", "the stream has no index", clause="2.7", offset=self.size)
+        return self._walk()
+
+    def _walk(self) -> Index:
+        """What an index would say, from the headers of all sections; bounds are not known."""
+        entries: list[IndexEntry] = []
+        facts: list[IndexChunk] = []
+        offset, total = HEADER_BYTES, 0
+        everywhere = (-FLOAT_MAX, -FLOAT_MAX, -FLOAT_MAX, FLOAT_MAX, FLOAT_MAX, FLOAT_MAX)
+        while (head := self._header_at(offset)).id != b"ENDM":
+            if len(entries) >= self.limits.sections:
+                raise LimitError("limit.sections", "too many sections", clause="2.5", offset=offset)
+            entries.append(IndexEntry(id=head.id, offset=offset, size=head.size))
+            if head.id == b"CHNK":
+                layer, count = struct.unpack("<xB2xI", self._fetch(head.payload_offset, 8))
+                facts.append(
+                    IndexChunk(
+                        first_splat=total,
+                        splat_count=count,
+                        layer=layer,
+                        decoded_bytes=0,
+                        bounds=everywhere,
+                        extents=everywhere,
+                    )
+                )
+                total += count
+            offset += head.size
+        self._is_walked = True
+        return Index(entries=tuple(entries), chunks=tuple(facts), offset=offset)
 
     def _header_at(self, offset: int) -> SectionHeader:
         data = memoryview(self._fetch(offset, SECTION_HEADER_BYTES))
@@ -224,7 +258,10 @@ class PartialFile:
         payload, at = self._section(entry, data), entry.offset + SECTION_HEADER_BYTES
         sets = self._parameters()
         header = read_chunk_header(payload, at, set(sets))
-        check_index_chunk(self.index, number, header, self.scene)
+        if not self._is_walked:
+            check_index_chunk(self.index, number, header, self.scene)
+        if header.splat_count > self.limits.chunk_splats:
+            raise LimitError("limit.chunk_splats", "too many splats", clause="2.9", offset=at + 4)
         parameters = sets[header.parameters_id]
         fields, integers = read_chunk(payload, at, parameters, self.scene.extras)
         out = empty_splats(self.scene, header.splat_count, degree)

@@ -104,4 +104,8 @@ ROWS: tuple[Row, ...] = (
     Row('ply.layout', 'UsageError', 2, '', 'an unknown layout of PLY files', 'use one of those that the message names'),
     Row('ply.blocks', 'UsageError', 2, '', 'blocks of splats with different attributes', 'give all blocks the same'),
     Row('ply.count', 'UsageError', 2, '', 'more or fewer splats than stated', 'state the right count'),
+    Row('usage.layers', 'UsageError', 2, '', 'a number of layers that cannot be', 'give 1 to 16 when encoding and 1 or more when decoding'),
+    Row('usage.chunks', 'UsageError', 2, '', 'a chunk that the file does not have', 'gsinfo lists the chunks'),
+    Row('usage.max_splats', 'UsageError', 2, '', 'a negative number of splats', 'give 0 or more'),
+    Row('usage.merge', 'UsageError', 2, '', 'files whose chunks cannot stand in one file', 'encode the scenes alike'),
 )

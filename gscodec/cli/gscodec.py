@@ -9,12 +9,15 @@ import click
 
 from gscodec.cli.common import EXIT_CODES, run, version_option
 from gscodec.cli.compare import command as compare
+from gscodec.cli.crop import crop, merge
 
 NAME = "gscodec"
 EPILOG = f"""\b
 Examples
   gscodec compare scene.ply scene.gsc
   gscodec compare --help
+  gscodec crop scene.gsc -o room.gsc --box 0,0,0,4,3,4
+  gscodec merge left.gsc right.gsc -o whole.gsc
 
 \b
 See also gsenc (encode), gsdec (decode) and gsinfo (look into a .gsc).
@@ -37,6 +40,8 @@ def command(context: click.Context) -> None:
 
 
 command.add_command(compare)
+command.add_command(crop)
+command.add_command(merge)
 
 
 def main() -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -28,9 +29,11 @@ from gscodec.cli.common import (
     version_option,
 )
 from gscodec.cli.decoding import Layout, check_output, decoded_chunks, survey, write_blocks
+from gscodec.cli.parts import Choice, part_options, read_part
 
 if TYPE_CHECKING:
     from gscodec.errors import StreamError
+    from gscodec.partial import Box
     from gscodec.splats import Splats
 
 NAME = "gsdec"
@@ -41,6 +44,8 @@ Examples
   gsdec scene.gsc -o small.ply --sh-degree 0 --layout compact
   curl -s https://example.org/scene.gsc | gsdec - -o scene.ply
   gsdec cut_off.gsc -o rescued.ply --keep-partial
+  gsdec https://example.org/scene.gsc -o room.ply --box 0,0,0,4,3,4
+  gsdec scene.gsc -o preview.ply --layers 1 --enlarge
 
 \b
 OUT is a binary little-endian PLY file, the same to the last bit on every
@@ -68,6 +73,7 @@ machine and for every number of threads.
     show_default=True,
     help="inria has normals, all zero, as tools expect; compact leaves them out.",
 )
+@part_options
 @click.option(
     "--keep-partial",
     is_flag=True,
@@ -82,16 +88,31 @@ def command(
     sh_degree: int | None,
     threads: int,
     layout: Layout,
+    chunks: list[int] | None,
+    box: Box | None,
+    layers: int | None,
+    max_splats: int | None,
+    enlarge: bool,
     keep_partial: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Decode IN (a .gsc file; - for stdin) to a .ply file.
+    """Decode IN (a .gsc file or its URL; - for stdin) to a .ply file.
 
-    An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing.
+    An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing. Of a URL,
+    and with --chunks, --box, --layers or --max-splats of a file, only the bytes that are needed are read.
     """
+    from gscodec.io.remote import is_url
+
     check_paths(source, target, "a .gsc")
+    choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=enlarge)
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
+    if not choice.is_everything or is_url(source):
+        if keep_partial:
+            raise click.UsageError("--keep-partial is for whole files")
+        with teller.failures():
+            _decode_part(teller, source, target, choice, sh_degree, layout)
+        return
     with teller.failures():
         start = time.perf_counter()
         data = read_gsc(source)
@@ -146,6 +167,39 @@ def command(
     if fault is not None:
         raise fault
     teller.report(facts, line)
+
+
+def _decode_part(
+    teller: Teller, source: str, target: str, choice: Choice, sh_degree: int | None, layout: Layout
+) -> None:
+    start = time.perf_counter()
+    with Bar([("decoding", 1.0)], quiet=teller.quiet) as progress:
+        part = read_part(source, choice, sh_degree, partial(progress, "decoding"))
+        scene, count = part.file.scene, sum(map(len, part.blocks))
+        degree = scene.sh_degree if sh_degree is None else min(sh_degree, scene.sh_degree)
+        check_output(scene, layout)
+        with open_output(target, hashed=teller.as_json) as file:
+            write_blocks(file, iter(part.blocks), scene, count, degree, layout)
+    seconds = time.perf_counter() - start
+    facts: dict[str, object] = {
+        "input": source,
+        "output": target,
+        "bytes_in": part.file.size,
+        "bytes_read": part.bytes_read,
+        "requests": part.requests,
+        "bytes_out": file.count,
+        "seconds": round(seconds, 4),
+        "splats": count,
+        "chunks": part.chunks,
+        "sh_degree": degree,
+        "layout": layout,
+        "complete": True,
+        "sha256": file.sha256,
+    }
+    read = f"{size_in_words(part.bytes_read)} of {size_in_words(part.file.size)}"
+    teller.report(
+        facts, f"{read} -> {size_in_words(file.count)} in {seconds:.1f} s; {counted(count, 'splat')}"
+    )
 
 
 def complete_chunks(blocks: Iterator[Splats]) -> tuple[list[Splats], StreamError | None]:

@@ -61,6 +61,7 @@ Examples
   gsenc scene.ply -o scene.gsc
   gsenc scene.ply -o scene.gsc --quality small --cameras cameras.json
   gsenc scene.ply -o scene.gsc --target-size 12MB
+  gsenc scene.ply -o scene.gsc --layers 3
   gsenc scene.ply -o scene.gsc --effort 1 --json > report.json
   zcat scene.ply.gz | gsenc - -o - | ssh host 'cat > scene.gsc'
 
@@ -167,6 +168,18 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
     help="Where to put cameras when no file has them.  [default: auto]",
 )
 @click.option("--no-prune", is_flag=True, help="Keep splats that no picture shows.")
+@click.option(
+    "--layers",
+    type=click.IntRange(1, 16),
+    default=1,
+    metavar="N",
+    help="Put the most important splats first, in N layers: the start of OUT shows the whole scene.",
+)
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Stream mode, which may be cut and spliced, or file mode.  [default: stream mode for stdout]",
+)
 @click.option("--measure", is_flag=True, help="Also report the PSNR of pictures from these cameras.")
 @threads_option
 @click.option(
@@ -190,6 +203,8 @@ def command(
     camera_path: str | None,
     rig: Kind | None,
     no_prune: bool,
+    layers: int,
+    stream: bool | None,
     measure: bool,
     threads: int,
     nonfinite: str,
@@ -235,6 +250,8 @@ def command(
                 steps={"prune": 0.0} if no_prune else None,
                 measure=measure,
                 nonfinite=nonfinite,
+                layers=layers,
+                stream=target == "-" if stream is None else stream,
                 threads=threads,
                 progress=progress,
             )

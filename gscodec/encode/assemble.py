@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from gscodec.container import SceneHeader, StreamModeWriter, write_file_mode
-from gscodec.container.scene import Floats6
+from gscodec.container.rewrite import around
 from gscodec.encode.passes import Written
 
 
@@ -20,7 +18,7 @@ def assemble(scene: SceneHeader, parts: Sequence[Written], *, stream: bool) -> b
     chunks = [chunk for part in parts for chunk in part.chunks]
     bounds = [bound for part in parts for bound in part.bounds]
     if not stream:
-        scene = replace(scene, bounds=_around([bound.bounds for bound in bounds]))
+        scene = replace(scene, bounds=around([bound.bounds for bound in bounds]))
         return write_file_mode(scene, [part.parameters for part in parts], chunks, bounds)
     writer = StreamModeWriter(replace(scene, splat_count=None, chunk_count=None))
     pieces = [writer.start()]
@@ -28,12 +26,3 @@ def assemble(scene: SceneHeader, parts: Sequence[Written], *, stream: bool) -> b
         pieces.append(writer.parameters(part.parameters))
         pieces += [writer.chunk(*each) for each in zip(part.chunks, part.bounds, strict=True)]
     return b"".join([*pieces, writer.end()])
-
-
-def _around(boxes: Sequence[Floats6]) -> Floats6:
-    if not boxes:
-        return (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    each = np.array(boxes)
-    x0, y0, z0 = each[:, :3].min(0).tolist()
-    x1, y1, z1 = each[:, 3:].max(0).tolist()
-    return (x0, y0, z0, x1, y1, z1)

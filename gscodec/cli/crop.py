@@ -1,0 +1,168 @@
+"""`gscodec crop` and `gscodec merge`: chunks of .gsc files put into another, without encoding them again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from gscodec.cli.common import (
+    Teller,
+    check_paths,
+    counted,
+    json_option,
+    open_output,
+    quiet_option,
+    read_gsc,
+    size_in_words,
+)
+from gscodec.cli.parts import Choice, part_options
+
+if TYPE_CHECKING:
+    from gscodec.container.rewrite import Source
+    from gscodec.partial import Box, PartialFile
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+output_option = click.option(
+    "-o", "--output", "target", metavar="OUT", required=True, help="The .gsc to write; - for stdout."
+)
+stream_option = click.option("--stream", is_flag=True, help="Write stream mode.")
+
+
+@click.command(
+    "crop",
+    context_settings=SETTINGS,
+    epilog="""\b
+Examples
+  gscodec crop scene.gsc -o room.gsc --box 0,0,0,4,3,4
+  gscodec crop https://example.org/scene.gsc -o preview.gsc --layers 1
+  gscodec crop scene.gsc -o stream.gsc --stream
+
+\b
+Chunks are copied as they are: nothing is lost, and nothing is decoded. A chunk
+that reaches out of the box stays whole; gsdec --box leaves out single splats.""",
+)
+@click.argument("source", metavar="IN")
+@output_option
+@part_options
+@stream_option
+@json_option
+@quiet_option
+def crop(
+    source: str,
+    target: str,
+    chunks: list[int] | None,
+    box: Box | None,
+    layers: int | None,
+    max_splats: int | None,
+    enlarge: bool,
+    stream: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Copy the wanted chunks of IN (a .gsc or its URL; - for stdin) to another .gsc."""
+    if enlarge:
+        raise click.UsageError("--enlarge changes splats, and crop copies them: it is for gsdec")
+    check_paths(source, target, "a .gsc")
+    choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=False)
+    teller = Teller("gscodec crop", as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
+    with teller.failures():
+        with opened(source) as file:
+            taken = _source(file, choice)
+        _write(teller, [source], [taken], target, stream=stream)
+
+
+@click.command(
+    "merge",
+    context_settings=SETTINGS,
+    epilog="""\b
+Examples
+  gscodec merge left.gsc right.gsc -o whole.gsc
+
+\b
+Chunks are copied as they are. All files need the same SH degree, extra
+attributes, coordinate system and offset.""",
+)
+@click.argument("sources", metavar="IN...", nargs=-1, required=True)
+@output_option
+@stream_option
+@json_option
+@quiet_option
+def merge(sources: tuple[str, ...], target: str, stream: bool, as_json: bool, quiet: bool) -> None:
+    """Copy the chunks of several .gsc files into one."""
+    if sources.count("-") > 1:
+        raise click.UsageError("stdin can be only one of the inputs")
+    for source in sources:
+        check_paths(source, target, "a .gsc")
+    teller = Teller("gscodec merge", as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
+    everything = Choice(chunks=None, box=None, layers=None, max_splats=None, enlarge=False)
+    with teller.failures():
+        taken = []
+        for source in sources:
+            with opened(source) as file:
+                taken.append(_source(file, everything))
+        _write(teller, sources, taken, target, stream=stream)
+
+
+@contextlib.contextmanager
+def opened(source: str) -> Iterator[PartialFile]:
+    """Parts of a path, URL or "-". Raises `InputError`, `StreamError`."""
+    from gscodec.io.remote import RangeSource
+    from gscodec.partial import PartialFile
+
+    if source == "-":
+        data = read_gsc(source)
+        yield PartialFile(lambda offset, count: data[offset : offset + count], len(data))
+        return
+    with RangeSource(source) as ranges:
+        yield PartialFile(ranges.read_at, ranges.size)
+
+
+def _source(file: PartialFile, choice: Choice) -> Source:
+    from gscodec.container.rewrite import Source
+
+    numbers = file.select(
+        chunks=choice.chunks, box=choice.box, layers=choice.layers, max_splats=choice.max_splats
+    )
+    chunks = list(file.payloads(numbers))
+    if not file.knows_bounds:
+        from gscodec.encode.chunks import chunk_bounds
+
+        boxes = [chunk_bounds(splats) for splats in file.chunks(numbers, sh_degree=0)]
+        chunks = [
+            (replace(facts, bounds=box.bounds, extents=box.extents), payload)
+            for (facts, payload), box in zip(chunks, boxes, strict=True)
+        ]
+    return Source(
+        scene=file.scene,
+        parameters=file.parameter_payloads(),
+        chunks=chunks,
+        level=file.header.level,
+    )
+
+
+def _write(
+    teller: Teller, names: tuple[str, ...] | list[str], sources: list[Source], target: str, *, stream: bool
+) -> None:
+    from gscodec.container.rewrite import rewrite
+
+    start = time.perf_counter()
+    data = rewrite(sources, stream=stream)
+    with open_output(target, hashed=False) as file:
+        file.write(data)
+    chunks = sum(len(source.chunks) for source in sources)
+    splats = sum(facts.splat_count for source in sources for facts, _ in source.chunks)
+    facts: dict[str, object] = {
+        "inputs": list(names),
+        "output": target,
+        "bytes_out": len(data),
+        "chunks": chunks,
+        "splats": splats,
+        "seconds": round(time.perf_counter() - start, 4),
+    }
+    line = f"{size_in_words(len(data))}: {counted(splats, 'splat')} in {counted(chunks, 'chunk')}"
+    teller.report(facts, line)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
-    Bar,
     Teller,
     counted,
     json_option,

@@ -9,6 +9,7 @@ import click
 
 from gscodec.cli.common import EXIT_CODES, run, version_option
 from gscodec.cli.compare import command as compare
+from gscodec.cli.completion import command as completion
 from gscodec.cli.crop import crop, merge
 
 NAME = "gscodec"
@@ -18,6 +19,7 @@ Examples
   gscodec compare --help
   gscodec crop scene.gsc -o room.gsc --box 0,0,0,4,3,4
   gscodec merge left.gsc right.gsc -o whole.gsc
+  gscodec completion bash >> ~/.bashrc
 
 \b
 See also gsenc (encode), gsdec (decode) and gsinfo (look into a .gsc).
@@ -42,6 +44,7 @@ def command(context: click.Context) -> None:
 command.add_command(compare)
 command.add_command(crop)
 command.add_command(merge)
+command.add_command(completion)
 
 
 def main() -> NoReturn:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
-    Bar,
     Teller,
     check_paths,
     counted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NoReturn
 
 import click
@@ -15,6 +16,8 @@ Examples
   gsinfo scene.gsc
   gsinfo scene.gsc --json | jq .bits_per_splat
   gsinfo scene.gsc --decode-hash
+  gsinfo --diff before.gsc after.gsc
+  gsinfo --explain container.crc
 
 \b
 Every checksum is verified, but no splat is decoded unless --decode-hash asks
@@ -24,15 +27,65 @@ for it. Of a faulty file, what comes before the fault is shown.
 
 
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("source", metavar="FILE")
+@click.argument("sources", metavar="FILE...", nargs=-1)
 @click.option(
     "--decode-hash", is_flag=True, help="Decode, and give the SHA-256 of the PLY file that gsdec writes."
 )
+@click.option("--diff", "is_difference", is_flag=True, help="Of two files: in what they differ.")
+@click.option("--explain", "code", metavar="CODE", help="What an error code means; all lists them.")
 @threads_option
 @json_option
 @version_option(NAME)
-def command(source: str, decode_hash: bool, threads: int, as_json: bool) -> None:
+def command(
+    sources: tuple[str, ...],
+    decode_hash: bool,
+    is_difference: bool,
+    code: str | None,
+    threads: int,
+    as_json: bool,
+) -> None:
     """Show what FILE (a .gsc; - for stdin) holds, and where its bytes are."""
+    wanted = 0 if code is not None else 2 if is_difference else 1
+    if len(sources) != wanted:
+        raise click.UsageError(f"{len(sources)} files given, {wanted} expected")
+    if code is not None:
+        _explain(code, as_json=as_json)
+    elif is_difference:
+        _compare(sources[0], sources[1], threads, as_json=as_json)
+    else:
+        _show(sources[0], threads, decode_hash=decode_hash, as_json=as_json)
+
+
+def _explain(code: str, *, as_json: bool) -> None:
+    from gscodec.cli import explain
+
+    if code == "all":
+        click.echo("\n".join(explain.all_lines()))
+        return
+    facts = explain.explain(code)
+    click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(explain.lines(facts)))
+
+
+def _compare(first: str, second: str, threads: int, *, as_json: bool) -> None:
+    from gscodec.cli.difference import difference
+    from gscodec.cli.difference import lines as lines_of
+    from gscodec.cli.inspection import inspect
+
+    teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
+    with teller.failures():
+        data = read_gsc(first), read_gsc(second)
+        found = inspect(data[0]), inspect(data[1])
+        for each in found:
+            if each.fault is not None:
+                raise each.fault
+        facts = difference(found[0].facts, found[1].facts, data, threads)
+    if as_json:
+        teller.report({"files": [first, second], **facts}, "")
+    else:
+        click.echo("\n".join(lines_of(facts, (first, second))))
+
+
+def _show(source: str, threads: int, *, decode_hash: bool, as_json: bool) -> None:
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         from gscodec.cli.inspection import inspect

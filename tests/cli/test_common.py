@@ -12,7 +12,8 @@ import pytest
 from commands import MADE
 
 from gscodec import errors
-from gscodec.cli.common import EXIT_CODES, Bar, code_and_message, counted, size_in_words, times
+from gscodec.cli.bar import Bar
+from gscodec.cli.common import EXIT_CODES, code_and_message, counted, size_in_words, times
 from gscodec.cli.gsenc import SEARCH_STAGES, STAGES
 from gscodec.encode.effort import EFFORTS
 from gscodec.encode.whole import encode_splats

@@ -44,7 +44,7 @@ def _numbers(ordered: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     # equally many values each gets entries as its width to the power of 2/3.
     edges = ordered[np.linspace(0, len(ordered) - 1, min(len(ordered), 16 * size)).astype(np.int64)]
     crowd = np.r_[0, np.cumsum(np.diff(edges) ** (2 / 3))]
-    entries = np.interp((np.arange(size) + 0.5) / size * crowd[-1], crowd, edges)
+    entries: NDArray[np.float64] = np.interp((np.arange(size) + 0.5) / size * crowd[-1], crowd, edges)
     for _ in range(_NUMBER_ROUNDS):
         cuts = np.searchsorted(ordered, (entries[1:] + entries[:-1]) / 2)
         bounds = np.r_[0, cuts, len(ordered)]

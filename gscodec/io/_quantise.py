@@ -55,8 +55,8 @@ def linear_scales(scales: Float32) -> Float32:
 
 def log_scales(scales: NDArray[Any]) -> Float32:
     """Scales as log scales: `FLAT` for what is not above 0; NaN stays."""
-    values = np.asarray(scales, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.asarray(scales, np.float64)
         return np.where(values <= 0, FLAT, np.log(values)).astype(np.float32)
 
 
@@ -141,12 +141,14 @@ def commonly_lost(
     sh_degree: int = 3,
     order: bool = False,
     colours_clipped: bool = False,
+    sizes: bool = False,
     antialiased: bool = False,
 ) -> list[str]:
     """What such formats lose of `file`, a sentence each.
 
     `sh_degree` is the highest that the format has; `order`: it sorts the splats; `colours_clipped`: it has
-    no colours outside of 0 to 1; `antialiased`: it can say that splats are antialiased.
+    no colours outside of 0 to 1; `sizes`: it has scales, not their logarithms; `antialiased`: it can say that
+    splats are antialiased.
     """
     splats = file.splats
     lost = []
@@ -166,6 +168,8 @@ def commonly_lost(
             count = int((np.abs(SH_C0 * splats.sh_dc) > 0.5).any(axis=1).sum())
         if count:
             lost.append(f"colours outside of 0 to 1 of {count:,} splats are clipped")
+    if sizes and (count := int((np.abs(splats.scales) > 87).any(axis=1).sum())):
+        lost.append(f"scales of {count:,} splats leave the range of float32 and are clipped")
     if splats.extras:
         lost.append(f"the extra attributes: {', '.join(splats.extras)}")
     if file.coordinate_system != coordinate_systems.UNSPECIFIED:

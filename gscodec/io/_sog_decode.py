@@ -58,7 +58,7 @@ class _Decoder:
         names = {key: self._names(key, 2 if key in ("means", "shN") else 1) for key in self._keys()}
         for group in names.values():
             for name in group:
-                self.budget.read(self.files.stored(name))
+                self.budget.read(name, self.files.stored(name))
         self.budget.claim(self.count)
         rotations = self._rotations(self._splat_pixels(names["quats"][0]))
         scale_pixels = self._splat_pixels(names["scales"][0])[:, :3]

@@ -14,7 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ from PIL import Image
 
 from gscodec.errors import InputError
 from gscodec.io._source import read_error
-from gscodec.io._whole import read_whole
+from gscodec.io._whole import Source, read_whole
 
 LARGEST_SIDE: Final = 16383  # of a WebP image
 MOST_JSON: Final = 1 << 26
@@ -42,9 +42,13 @@ class Budget:
     max_bytes: int | None = None
     stored: int = 0
     splats: int = 0
+    names: set[str] = field(default_factory=set)
 
-    def read(self, size: int) -> None:
-        """`size` more bytes of files."""
+    def read(self, name: str, size: int) -> None:
+        """A file of `size` bytes; one that is read again is not another one."""
+        if name in self.names:
+            return
+        self.names.add(name)
         self.stored += size
         if self.max_bytes is not None and self.stored > self.max_bytes:
             raise InputError("io.limit", f"the input is longer than the {self.max_bytes:,} bytes allowed")
@@ -62,7 +66,7 @@ class Files(Protocol):
     """Files by name."""
 
     def stored(self, name: str) -> int:
-        """Bytes that the file takes where it is."""
+        """Bytes that the file adds to those that were read already."""
         ...
 
     def read(self, name: str, limit: int) -> bytes:
@@ -80,7 +84,8 @@ class ZipFiles:
             raise InputError("sog.zip", f"not a SOG file: no ZIP archive ({error})") from error
 
     def stored(self, name: str) -> int:
-        return max(0, self._member(name).compress_size)
+        self._member(name)
+        return 0  # the whole archive was read; what it says of its parts may be wrong
 
     def read(self, name: str, limit: int) -> bytes:
         member = self._member(name)
@@ -170,10 +175,10 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-def whole_file(path: str, budget: Budget) -> bytes:
-    """A path's bytes, within the budget."""
-    data = read_whole(path, max_bytes=budget.max_bytes)
-    budget.read(len(data))
+def whole_file(source: Source, budget: Budget) -> bytes:
+    """The first file's bytes, within the budget."""
+    data = read_whole(source, max_bytes=budget.max_bytes)
+    budget.read("", len(data))
     return data
 
 

@@ -61,7 +61,7 @@ def _listed(levels: dict[int, Ranges]) -> str:
 
 
 def _data_set(files: Files, name: str, budget: Budget) -> SplatFile:
-    budget.read(files.stored(name))
+    budget.read(name, files.stored(name))
     meta = read_json(files.read(name, MOST_JSON), name)
     return decode_sog(meta, files, name.rpartition("/")[0], budget)
 

@@ -159,6 +159,7 @@ def _check_properties(element: PlyElement, names: list[str], codes: tuple[str, .
             )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the ends are whatever the file says
 def _splats(chunk: Rows, vertex: Rows, sh: Rows | None) -> Splats:
     count = len(vertex)
     of_chunk = np.arange(count) // CHUNK
@@ -174,17 +175,16 @@ def _splats(chunk: Rows, vertex: Rows, sh: Rows | None) -> Splats:
         harmonics = np.empty((count, k, 3), np.float32)
         for i in range(3 * k):
             harmonics[:, i % k, i // k] = _REST[sh[f"f_rest_{i}"]]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return Splats(
-            positions=_between(chunk, _PLACES, of_chunk, _fractions(vertex["packed_position"])).astype(
-                np.float32
-            ),
-            scales=_between(chunk, _SCALES, of_chunk, _fractions(vertex["packed_scale"])).astype(np.float32),
-            rotations=from_smallest_three((rotation >> 30).astype(np.int64), rest, 1023),
-            opacities=LOGITS[colour & 255],
-            sh_dc=((rgb - 0.5) / SH_C0).astype(np.float32),
-            sh_rest=harmonics,
-        )
+    positions = _between(chunk, _PLACES, of_chunk, _fractions(vertex["packed_position"]))
+    scales = _between(chunk, _SCALES, of_chunk, _fractions(vertex["packed_scale"]))
+    return Splats(
+        positions=positions.astype(np.float32),
+        scales=scales.astype(np.float32),
+        rotations=from_smallest_three((rotation >> 30).astype(np.int64), rest, 1023),
+        opacities=LOGITS[colour & 255],
+        sh_dc=((rgb - 0.5) / SH_C0).astype(np.float32),
+        sh_rest=harmonics,
+    )
 
 
 def _fractions(packed: NDArray[Any]) -> NDArray[np.float64]:
@@ -198,8 +198,7 @@ def _between(
 ) -> NDArray[np.float64]:
     """From the chunk's minimum (the first three of `names`) at 0 to its maximum (the others) at 1."""
     ends = np.stack([chunk[name].astype(np.float64) for name in names], axis=1)[of_chunk]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(ends[:, :3] * (1 - t) + ends[:, 3:] * t)
+    return np.asarray(ends[:, :3] * (1 - t) + ends[:, 3:] * t)
 
 
 # ---- writing ----------------------------------------------------------------------------------------------

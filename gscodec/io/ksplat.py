@@ -82,7 +82,8 @@ def read_ksplat(source: Source, *, max_bytes: int | None = None) -> SplatFile:
     """
     data = read_whole(source, max_bytes=max_bytes)
     try:
-        return _read(data)
+        with np.errstate(over="ignore", invalid="ignore"):  # the values are whatever the file says
+            return _read(data)
     except MemoryError as error:
         raise InputError("ksplat.memory", "not enough memory for the splats of the file") from error
 
@@ -134,9 +135,8 @@ def _section(
         centres = np.frombuffer(data, "<f4", 3 * buckets, base + partial * 4).reshape(-1, 3)
         of_splat = _buckets(count, capacity, full, sizes, at)
         span = span or RANGE
-        with np.errstate(over="ignore", invalid="ignore"):
-            offsets = (rows["position"].astype(np.float64) - span) * (block / 2 / span)
-            positions = (centres[of_splat] + offsets).astype(np.float32)
+        offsets = (rows["position"].astype(np.float64) - span) * (block / 2 / span)
+        positions = (centres[of_splat] + offsets).astype(np.float32)
     return Splats(
         positions=positions,
         scales=log_scales(rows["scale"]),
@@ -165,8 +165,7 @@ def _harmonics(values: NDArray[Any], degree: int, sh_range: tuple[float, float])
     for i, (k, c) in enumerate(_PLACES[: 3 * SH_REST_COUNTS[degree]]):
         column = values[:, i]
         if column.dtype == np.uint8:
-            with np.errstate(over="ignore", invalid="ignore"):
-                rest[:, k, c] = (low + column / 255 * (high - low)).astype(np.float32)
+            rest[:, k, c] = (low + column / 255 * (high - low)).astype(np.float32)
         else:
             rest[:, k, c] = column
     return rest
@@ -187,7 +186,7 @@ def _truncated(data: bytes, what: str) -> InputError:
 def lost_in_ksplat(file: SplatFile, *, level: int = 0) -> tuple[str, ...]:
     """What a .ksplat file of the compression level cannot hold of `file`, a sentence each."""
     _check_level(level)
-    lost = commonly_lost(file, sh_degree=DEGREE, order=level > 0, colours_clipped=True)
+    lost = commonly_lost(file, sh_degree=DEGREE, order=level > 0, colours_clipped=True, sizes=True)
     if file.comments:
         lost.append("the comments")
     lost.append("colours and opacities are rounded to 8 bits")

@@ -39,7 +39,7 @@ from gscodec.io._sog_files import (
     whole_file,
 )
 from gscodec.io._sog_levels import decode_level
-from gscodec.io._whole import Sink, Source, read_whole, write_whole
+from gscodec.io._whole import Sink, Source, write_whole
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import SH_REST_COUNTS, Float32, Splats
 
@@ -69,7 +69,7 @@ def _read(source: Source, budget: Budget, level: int | None) -> SplatFile:
         meta = read_json(whole_file(path, budget), os.path.basename(path))
         files = FolderFiles(os.path.dirname(path))
     else:
-        files = ZipFiles(read_whole(source, max_bytes=budget.max_bytes))
+        files = ZipFiles(whole_file(source, budget))
         meta = read_json(files.read(META, MOST_JSON), META)
     if "filenames" in meta or "tree" in meta:
         return decode_level(meta, files, budget, level)

@@ -65,7 +65,7 @@ def read_splat(source: Source, *, max_bytes: int | None = None) -> SplatFile:
 
 def lost_in_splat(file: SplatFile) -> tuple[str, ...]:
     """What a .splat file cannot hold of `file`, a sentence each."""
-    lost = commonly_lost(file, sh_degree=0, colours_clipped=True)
+    lost = commonly_lost(file, sh_degree=0, colours_clipped=True, sizes=True)
     if file.comments:
         lost.append("the comments")
     lost.append("colours, opacities and rotations are rounded to 8 bits")

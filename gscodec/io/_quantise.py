@@ -50,7 +50,7 @@ def colour_coefficients(colours: NDArray[np.uint8]) -> Float32:
 
 def linear_scales(scales: Float32) -> Float32:
     """Log scales as scales, in the range of float32."""
-    return np.minimum(np.exp(scales.astype(np.float64)), LARGEST).astype(np.float32)
+    return np.minimum(np.exp(np.clip(scales.astype(np.float64), -200, 100)), LARGEST).astype(np.float32)
 
 
 def log_scales(scales: NDArray[Any]) -> Float32:

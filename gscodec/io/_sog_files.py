@@ -28,9 +28,9 @@ from gscodec.io._whole import Source, read_whole
 LARGEST_SIDE: Final = 16383  # of a WebP image
 MOST_JSON: Final = 1 << 26
 # Pixels of one colour compress to nothing, so that a small file may say what it likes. This many splats are
-# believed of any file, more only of one that has a byte for 256; real files have more bytes than splats.
+# believed of any file, more only of one that has a byte for 32; real files have more bytes than splats.
 _FREE_SPLATS: Final = 1 << 20
-_SPLATS_PER_BYTE: Final = 256
+_SPLATS_PER_BYTE: Final = 32
 
 Pixels = NDArray[np.uint8]
 

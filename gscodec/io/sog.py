@@ -43,6 +43,7 @@ from gscodec.io._whole import Sink, Source, write_whole
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import SH_REST_COUNTS, Float32, Splats
 
+MOST = 1e6  # log scales and harmonics beyond that are clipped, as they would be the only ones that count
 META, LEVELS_META = "meta.json", "lod-meta.json"
 
 # ---- reading ----------------------------------------------------------------------------------------------
@@ -97,6 +98,8 @@ def lost_in_sog(file: SplatFile) -> tuple[str, ...]:
     splats = file.splats
     if count := int((splats.scales == -np.inf).any(axis=1).sum()):
         lost.append(f"thicknesses of 0 of {count:,} splats become a millionth")
+    if count := sum(int(_beyond(v).sum()) for v in (splats.scales, splats.sh_dc, splats.sh_rest)):
+        lost.append(f"{count:,} log scales and harmonics outside of -{MOST:,.0f} to {MOST:,.0f} are clipped")
     if file.comments:
         lost.append("the comments")
     lost.append("positions are rounded to 16 bits, opacities and rotations to 8")
@@ -150,14 +153,14 @@ def _files(splats: Splats, antialiased: bool) -> Iterator[tuple[str, bytes]]:
     which, rest = smallest_three(splats.rotations, 255)
     meta["quats"] = {"files": ["quats.webp"]}
     yield "quats.webp", _image(np.concatenate([rest, which[:, None] + 252], axis=1))
-    book, index = codebook(np.where(splats.scales == -np.inf, np.float32(FLAT), splats.scales))
+    book, index = codebook(_clipped(np.where(splats.scales == -np.inf, np.float32(FLAT), splats.scales)))
     meta["scales"] = {"codebook": _json_numbers(book), "files": ["scales.webp"]}
     yield "scales.webp", _image(index)
-    book, index = codebook(splats.sh_dc)
+    book, index = codebook(_clipped(splats.sh_dc))
     meta["sh0"] = {"codebook": _json_numbers(book), "files": ["sh0.webp"]}
     yield "sh0.webp", _image(np.concatenate([index, alpha_bytes(splats.opacities)[:, None]], axis=1))
     if k := SH_REST_COUNTS[splats.sh_degree]:
-        entries, labels = palette(splats.sh_rest.reshape(count, 3 * k), _palette_size(count))
+        entries, labels = palette(_clipped(splats.sh_rest).reshape(count, 3 * k), _palette_size(count))
         book, index = codebook(entries.reshape(-1, k, 3))
         table = np.zeros((-(-max(len(entries), 1) // PER_ROW) * PER_ROW, k, 3), np.uint8)
         table[: len(entries)] = index
@@ -171,6 +174,14 @@ def _files(splats: Splats, antialiased: bool) -> Iterator[tuple[str, bytes]]:
         yield names[0], encode_image(table.reshape(-1, PER_ROW * k, 3))
         yield names[1], _image(np.stack([labels & 255, labels >> 8, labels * 0], axis=1))
     yield META, json.dumps(meta, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _beyond(values: Float32) -> NDArray[np.bool_]:
+    return np.isfinite(values) & (np.abs(values) > MOST)
+
+
+def _clipped(values: Float32) -> Float32:
+    return np.clip(values, np.float32(-MOST), np.float32(MOST))
 
 
 def _palette_size(count: int) -> int:

@@ -207,6 +207,18 @@ def test_extreme_values() -> None:
         assert part in lost
 
 
+def test_many_extreme_values() -> None:
+    splats = made(3000, 1)
+    rng = np.random.default_rng(0)
+    for values in (splats.positions, splats.scales, splats.rotations, splats.sh_dc, splats.sh_rest):
+        values[...] *= np.float32(10.0) ** rng.uniform(-40, 36, values.shape).astype(np.float32)
+    back = read_sog(io.BytesIO(written(splats))).splats
+    assert len(back) == 3000
+    for values in (back.positions, back.scales, back.rotations, back.sh_dc, back.sh_rest):
+        assert np.isfinite(values).all()
+    assert "are clipped" in " ".join(lost_in_sog(SplatFile(splats=splats)))
+
+
 def test_what_is_lost_is_said() -> None:
     file = SplatFile(
         splats=made(3, label=np.zeros(3)),

@@ -93,10 +93,10 @@ def _rows(scenes: Path, tool: Path) -> Iterator[dict[str, Any]]:
                 _run(tool, scenes / scene, *options, folder / file_name)
                 yield _row(tool, folder, format_, THEIRS, scene, folder / file_name)
             streamed = Path(tempfile.mkdtemp(dir=folder))
-            half = ["-H", "0", "-F", "50%"]
-            _run(tool, scenes / scene, *half, folder / "half.ply")
-            levels = [scenes / scene, "-H", "0", "-l", "0", folder / "half.ply", "-l", "1"]
-            _run(tool, *levels, "-C", "8", streamed / "lod-meta.json")
+            # The coarse level is the more opaque splats: their own way to simplify takes minutes.
+            coarse = [scenes / scene, "-H", "0", "-V", "opacity,gt,0.5", "-l", "1"]
+            levels = [scenes / scene, "-H", "0", "-l", "0", *coarse, "-C", "16"]
+            _run(tool, *levels, streamed / "lod-meta.json")
             yield _streamed(tool, folder, scene, streamed / "lod-meta.json")
 
 

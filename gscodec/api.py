@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.decoder import decode
-from gscodec.io import read_ply, write_ply
+from gscodec.io import write_ply
+from gscodec.io.axes import USUAL, in_axes
+from gscodec.io.formats import by_suffix, read_splats, write_splats
+from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
 if TYPE_CHECKING:
@@ -147,10 +150,20 @@ def read_cameras(path: str | PathLike[str]) -> list[Camera]:
 
 
 def read(path: str | PathLike[str]) -> Splats:
-    """The splats of a .ply file. Raises `InputError`."""
-    return read_ply(path).splats
+    """The splats of a file of any format of `gscodec convert --help` but .gsc, in the axes of PLY files.
+
+    Raises `InputError`.
+    """
+    return in_axes(read_splats(path), USUAL).splats
 
 
 def write(path: str | PathLike[str], splats: Splats) -> None:
-    """Write `splats` as a .ply file in the Inria layout, whole or not at all. Raises `InputError`."""
-    write_ply(path, splats)
+    """Write `splats`, in the axes of PLY files, whole or not at all, in the format that the path ends with.
+
+    That is the Inria layout of PLY where it ends with no known one. What the format cannot hold is left out.
+    Raises `InputError`, and `UsageError` for extras that PLY cannot have.
+    """
+    if (kind := by_suffix(path)) is None or kind.name == "ply":
+        write_ply(path, splats)
+    else:
+        write_splats(path, SplatFile(splats=splats, coordinate_system=USUAL), name=kind.name)

@@ -18,12 +18,12 @@ from gscodec.cli.common import (
     Teller,
     counted,
     json_option,
-    open_input,
     quiet_option,
     size_in_words,
     threads_option,
     times,
 )
+from gscodec.cli.files import decoded_file, is_gsc, read_file
 
 if TYPE_CHECKING:
     from gscodec.evaluate.cameras import Camera
@@ -300,28 +300,21 @@ def _read_all(paths: Sequence[str], threads: int, progress: Bar) -> list[Source]
 
 
 def _read(path: str, label: str, threads: int) -> Source:
-    """A .ply or .gsc, told apart by its first bytes. Raises `InputError`, `StreamError`."""
-    from gscodec.container.header import SIGNATURE
+    """A .gsc or a file of another format, all in the axes of PLY where they state any.
+
+    Raises `InputError`, `StreamError`.
+    """
     from gscodec.errors import GscError
+    from gscodec.io.axes import USUAL, in_axes
 
     try:
-        with open_input(path) as file:
-            start = file.read(len(SIGNATURE))
-            is_gsc = start[:4] == SIGNATURE[:4]  # the rest of it is there to show damage in transfer
-            rest = file.read() if is_gsc else b""
-        if is_gsc:
-            from gscodec.decoder import decode
-
-            splats = decode(start + rest, threads=threads)
-        else:
-            from gscodec.io import read_ply
-
-            splats = read_ply(path).splats
+        file, size = decoded_file(path, threads) if is_gsc(path) else read_file(path)
+        splats = in_axes(file, USUAL).splats
     except GscError as error:
         if path not in str(error):
             error.add_note(f"in {path}")  # one of several inputs
         raise
-    return Source(path=path, label=label, bytes=os.path.getsize(path), splats=splats)
+    return Source(path=path, label=label, bytes=size, splats=splats)
 
 
 # ---- cameras

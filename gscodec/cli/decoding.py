@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -87,3 +87,18 @@ def write_blocks(
     if count == 0:
         blocks = iter((empty_splats(scene, 0, degree),))
     write_ply(file, blocks, layout=layout, count=count)  # type: ignore[arg-type]
+
+
+def joined(blocks: Iterable[Splats], scene: SceneHeader, degree: int) -> Splats:
+    """All blocks as one."""
+    import numpy as np
+
+    from gscodec.decoder import empty_splats
+    from gscodec.splats import Splats
+
+    none = empty_splats(scene, 0, degree)
+    parts = [none, *blocks]
+    names = ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in none.extras}
+    return Splats(**arrays, extras=extras)

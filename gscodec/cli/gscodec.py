@@ -10,6 +10,7 @@ import click
 from gscodec.cli.common import EXIT_CODES, run, version_option
 from gscodec.cli.compare import command as compare
 from gscodec.cli.completion import command as completion
+from gscodec.cli.convert import command as convert
 from gscodec.cli.crop import crop, merge
 
 NAME = "gscodec"
@@ -20,6 +21,8 @@ Examples
   gscodec crop scene.gsc -o room.gsc --box 0,0,0,4,3,4
   gscodec merge left.gsc right.gsc -o whole.gsc
   gscodec completion bash >> ~/.bashrc
+  gscodec convert scene.spz scene.ply
+  gscodec convert --help
 
 \b
 See also gsenc (encode), gsdec (decode) and gsinfo (look into a .gsc).
@@ -45,6 +48,7 @@ command.add_command(compare)
 command.add_command(crop)
 command.add_command(merge)
 command.add_command(completion)
+command.add_command(convert)
 
 
 def main() -> NoReturn:

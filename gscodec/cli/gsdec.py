@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from gscodec._generated import coordinate_systems
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
@@ -28,7 +29,8 @@ from gscodec.cli.common import (
     threads_option,
     version_option,
 )
-from gscodec.cli.decoding import Layout, check_output, decoded_chunks, survey, write_blocks
+from gscodec.cli.decoding import Layout, check_output, decoded_chunks, joined, survey, write_blocks
+from gscodec.cli.files import NAMES, as_file, output_format, write_file
 from gscodec.cli.parts import Choice, part_options, read_part
 
 if TYPE_CHECKING:
@@ -37,10 +39,12 @@ if TYPE_CHECKING:
     from gscodec.splats import Splats
 
 NAME = "gsdec"
+PLY_AXES = (coordinate_systems.UNSPECIFIED, coordinate_systems.RIGHT_DOWN_FORWARD)
 NOTHING_KEPT = "no chunk before the fault is whole: nothing was written"
 EPILOG = f"""\b
 Examples
   gsdec scene.gsc -o scene.ply
+  gsdec scene.gsc -o scene.spz
   gsdec scene.gsc -o small.ply --sh-degree 0 --layout compact
   curl -s https://example.org/scene.gsc | gsdec - -o scene.ply
   gsdec cut_off.gsc -o rescued.ply --keep-partial
@@ -48,8 +52,9 @@ Examples
   gsdec scene.gsc -o preview.ply --layers 1 --enlarge
 
 \b
-OUT is a binary little-endian PLY file, the same to the last bit on every
-machine and for every number of threads.
+As PLY, OUT is binary and little-endian, the same to the last bit on every machine
+and for every number of threads, in the axes of IN. Other formats have axes of
+their own, into which splats are turned; what they cannot hold, a warning tells.
 
 {EXIT_CODES}"""
 
@@ -57,7 +62,13 @@ machine and for every number of threads.
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="IN")
 @click.option(
-    "-o", "--output", "target", metavar="OUT", required=True, help="The .ply to write; - for stdout."
+    "-o", "--output", "target", metavar="OUT", required=True, help="The file to write; - for stdout."
+)
+@click.option(
+    "--to",
+    "to_name",
+    type=click.Choice(NAMES),
+    help="Its format: see gscodec convert --help.  [default: by how OUT ends, else ply]",
 )
 @click.option(
     "--sh-degree",
@@ -85,6 +96,7 @@ machine and for every number of threads.
 def command(
     source: str,
     target: str,
+    to_name: str | None,
     sh_degree: int | None,
     threads: int,
     layout: Layout,
@@ -97,7 +109,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Decode IN (a .gsc file or its URL; - for stdin) to a .ply file.
+    """Decode IN (a .gsc file or its URL; - for stdin) to a .ply file, or one of another format.
 
     An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing. Of a URL,
     and with --chunks, --box, --layers or --max-splats of a file, only the bytes that are needed are read.
@@ -126,7 +138,11 @@ def command(
         if found.scene is None:
             raise RuntimeError("a container without scene header")
         degree = found.scene.sh_degree if sh_degree is None else min(sh_degree, found.scene.sh_degree)
-        check_output(found.scene, layout)
+        kind = output_format(target, to_name, default="ply")
+        if kind is None:
+            raise click.UsageError("OUT would be a .gsc, which IN is already")
+        if is_ply := kind.name == "ply":
+            check_output(found.scene, layout)
 
         fault: StreamError | None = None
         # what the survey verified is verified; damage must stop the decoder where it stopped the survey
@@ -138,28 +154,43 @@ def command(
             if fault is not None and count == 0:
                 fault.add_note(NOTHING_KEPT)
                 raise fault
-        with Bar([("decoding", 1.0)], quiet=quiet) as progress, open_output(target, hashed=as_json) as file:
-            write_blocks(file, _watched(blocks, count, progress), found.scene, count, degree, layout)
+        lost: tuple[str, ...] = ()
+        with Bar([("decoding", 1.0)], quiet=quiet) as progress:
+            watched = _watched(blocks, count, progress)
+            if is_ply:
+                with open_output(target, hashed=as_json) as file:
+                    write_blocks(file, watched, found.scene, count, degree, layout)
+                bytes_out, sha256 = file.count, file.sha256
+            else:
+                whole = as_file(joined(watched, found.scene, degree), found.scene)
+                bytes_out, lost = write_file(target, whole, kind)
+                sha256 = None
         seconds = time.perf_counter() - start
         facts: dict[str, object] = {
             "input": source,
             "output": target,
             "bytes_in": len(data),
-            "bytes_out": file.count,
-            "ratio": round(file.count / len(data), 3),
+            "bytes_out": bytes_out,
+            "ratio": round(bytes_out / len(data), 3),
             "seconds": round(seconds, 4),
             "splats": count,
             "sh_degree": degree,
-            "layout": layout,
+            "format": kind.name,
+            "layout": layout if is_ply else None,
             "complete": fault is None,
-            "sha256": file.sha256,
+            "sha256": sha256,
         }
+        for each in lost:
+            teller.warn(f"not kept: {each}")
+        system = coordinate_systems.NAMES[found.scene.coordinate_system]
+        if is_ply and found.scene.coordinate_system not in PLY_AXES:
+            teller.warn(f"the axes stay {system}, which a PLY file cannot say: gscodec convert turns them")
         if fault is not None:
             total = found.scene.splat_count
             of_all = f" of {total:,}" if total else ""
             teller.warn(f"wrote only the {counted(count, 'splat')}{of_all} before the fault")
         line = (
-            f"{size_in_words(len(data))} -> {size_in_words(file.count)} in {seconds:.1f} s; "
+            f"{size_in_words(len(data))} -> {size_in_words(bytes_out)} in {seconds:.1f} s; "
             f"{counted(count, 'splat')}"
         )
         if fault is not None:

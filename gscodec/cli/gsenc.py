@@ -6,9 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -16,12 +14,10 @@ import click
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
-    CountingInput,
     Teller,
     check_paths,
     counted,
     json_option,
-    open_input,
     open_output,
     quiet_option,
     run,
@@ -30,10 +26,11 @@ from gscodec.cli.common import (
     times,
     version_option,
 )
+from gscodec.cli.files import read_file
 
 if TYPE_CHECKING:
     from gscodec.evaluate.rigs import Kind
-    from gscodec.io import PlyScene
+    from gscodec.io.splat_file import SplatFile
 
 NAME = "gsenc"
 STAGES = [
@@ -76,9 +73,11 @@ or a number: the names are .07, .16, .25, .42 and .62, and steps are in
 proportion. 1 is slightly softer (39 dB), 2 clearly softer and still pleasant.
 
 \b
-IN is a PLY file in the layout of the common training code: binary or ASCII,
-properties in any order. The order of splats, the order of their axes and the
-sign of quaternions change; everything else is kept as closely as --quality says.
+IN is a PLY file in the layout of the common training code (binary or ASCII,
+properties in any order), or of any format that gscodec convert --help lists; its
+axes stay as they are, and OUT says which they are if IN does. The order of
+splats, the order of their axes and the sign of quaternions change; everything
+else is kept as closely as --quality says.
 From effort 2 on, the encoder renders the scene to learn what viewers see, and
 leaves out splats that no picture shows. Give it --cameras, such as those of the
 training, if there are any; otherwise it puts its own around and into the scene.
@@ -117,17 +116,20 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
     return value
 
 
+quality_option = click.option(
+    "--quality",
+    callback=_quality,
+    metavar="NAME|NUMBER",
+    help="How close to the input: gsenc --help has the names.  [default: default]",
+)
+
+
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="IN")
 @click.option(
     "-o", "--output", "target", metavar="OUT", required=True, help="The .gsc to write; - for stdout."
 )
-@click.option(
-    "--quality",
-    callback=_quality,
-    metavar="NAME|NUMBER",
-    help="How close to the input: see below.  [default: default]",
-)
+@quality_option
 @click.option(
     "--target-psnr",
     type=click.FloatRange(5, 95),
@@ -211,11 +213,11 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compress the splats of IN (a .ply file; - for stdin) to a .gsc file.
+    """Compress the splats of IN (a .ply, .spz, .glb, ... file; - for stdin) to a .gsc file.
 
     An existing OUT is replaced, but only once the new file is complete.
     """
-    check_paths(source, target, "a PLY file")
+    check_paths(source, target, "a file of splats")
     aims = {"--target-psnr": target_psnr, "--target-size": target_size, "--max-error": max_error}
     given = [name for name, value in {"--quality": quality, **aims}.items() if value is not None]
     if len(given) > 1:
@@ -236,7 +238,7 @@ def command(
             progress("reading", 0.0)
             _try_output(target)
             cameras = cameras_of(camera_path) if camera_path is not None and renders else None
-            scene, bytes_in = _read(source)
+            scene, bytes_in = read_file(source)
             progress("reading", 1.0)
             encoded = encode_splats(
                 scene.splats,
@@ -253,6 +255,8 @@ def command(
                 layers=layers,
                 stream=target == "-" if stream is None else stream,
                 threads=threads,
+                coordinate_system=scene.coordinate_system,
+                rendering_model=scene.rendering_model,
                 progress=progress,
             )
             progress("writing", 0.0)
@@ -301,29 +305,6 @@ def _try_output(target: str) -> None:
             raise _TriedError
 
 
-def _read(source: str) -> tuple[PlyScene, int]:
-    """The scene, and how many bytes its file has."""
-    from gscodec.container.header import SIGNATURE
-    from gscodec.errors import InputError
-    from gscodec.io import read_ply
-
-    piped = CountingInput(sys.stdin.buffer)
-    try:
-        if source != "-":
-            return read_ply(source), os.stat(source).st_size
-        return read_ply(piped), piped.count  # type: ignore[arg-type]
-    except InputError as error:
-        if error.code != "ply.magic":
-            raise
-        start = piped.start if source == "-" else _start(source)
-        if start.startswith(SIGNATURE):
-            what = "the input" if source == "-" else source
-            raise InputError("io.format", f"{what} is a .gsc already: gsdec decodes it") from error
-        if start:
-            error.add_note("convert it to PLY")
-        raise
-
-
 def _more(report: dict[str, object], has_aim: bool) -> str:
     """The rest of the last line: what was left out, found and measured."""
     pruned, psnr, found = report.get("pruned"), report.get("psnr"), report.get("quality")
@@ -360,14 +341,7 @@ def _json_ready(value: object) -> object:
     return "inf" if value == math.inf else value
 
 
-def _start(source: str) -> bytes:
-    if not Path(source).is_file():
-        return b""  # a pipe, whose start is gone
-    with open_input(source) as file:
-        return file.read(16)
-
-
-def _warn(teller: Teller, scene: PlyScene, report: dict[str, object]) -> None:
+def _warn(teller: Teller, scene: SplatFile, report: dict[str, object]) -> None:
     from gscodec.errors import UsageError
     from gscodec.io import ply_header
 
@@ -377,14 +351,8 @@ def _warn(teller: Teller, scene: PlyScene, report: dict[str, object]) -> None:
     if widened := report.get("widened"):
         names = " and ".join(widened) if isinstance(widened, list) else ""
         teller.warn(f"{names}: coarser steps than asked for, as values would not fit into their range")
-    if scene.missing:
-        teller.warn(f"the input lacks {', '.join(scene.missing)}: filled in with defaults")
-    if scene.trailing_bytes:
-        teller.warn(f"ignored {counted(scene.trailing_bytes, 'byte')} after the declared data")
-    extras = scene.splats.extras
-    wide = [name for name, kind in scene.properties if kind in ("double", "float64") and name not in extras]
-    if wide:
-        teller.warn(f"double precision is not kept: {', '.join(wide[:4])}{', ...' if len(wide) > 4 else ''}")
+    for note in scene.notes:
+        teller.warn(note)
     try:
         ply_header(scene.splats)
     except UsageError as error:

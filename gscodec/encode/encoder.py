@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec import kernels
+from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.decoder import decode, thread_count
 from gscodec.encode.assemble import assemble
 from gscodec.encode.balance import balanced, factors, losses
@@ -89,6 +90,8 @@ class Encoder:
         layers: int = 1,
         stream: bool = False,
         threads: int = 0,
+        coordinate_system: int = coordinate_systems.UNSPECIFIED,
+        rendering_model: int = rendering_models.CLASSIC,
         progress: Progress | None = None,
     ) -> None:
         splats = to_splats(splats)
@@ -119,7 +122,7 @@ class Encoder:
             weight = None if weight is None else weight[self.rows]
         self.splats = splats
         self.weight = weight
-        self.scene = scene_header(splats)
+        self.scene = scene_header(splats, coordinate_system, rendering_model)
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._ruler: Ruler | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.attributes import extras
 from gscodec.container import ExtraAttribute, SceneHeader
 from gscodec.container.scene import FIRST_EXTRA_ID
@@ -163,7 +164,11 @@ def finite_rows(splats: Splats) -> NDArray[np.bool_]:
     return np.asarray(finite)
 
 
-def scene_header(splats: Splats) -> SceneHeader:
+def scene_header(
+    splats: Splats,
+    coordinate_system: int = coordinate_systems.UNSPECIFIED,
+    rendering_model: int = rendering_models.CLASSIC,
+) -> SceneHeader:
     """Of a file of `splats`. Raises `EncodeError` "encode.extra"."""
     found = []
     for number, (name, array) in enumerate(splats.extras.items()):
@@ -178,7 +183,15 @@ def scene_header(splats: Splats) -> SceneHeader:
                 id=FIRST_EXTRA_ID + number, name=name, type=extras.TYPES[dtype], components=components
             )
         )
-    return SceneHeader(sh_degree=splats.sh_degree, extras=tuple(found))
+    system = next(row for row in coordinate_systems.ROWS if row.value == coordinate_system)
+    return SceneHeader(
+        sh_degree=splats.sh_degree,
+        coordinate_system=system.value,
+        up_axis=system.up_axis,
+        handedness=system.handedness,
+        rendering_model=rendering_model,
+        extras=tuple(found),
+    )
 
 
 def _array(value: Any, key: str) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.encode.effort import DEFAULT, Effort
 from gscodec.encode.encoder import Encoded, Encoder, choose_steps, score_facts
 from gscodec.encode.inputs import to_splats
@@ -34,11 +35,14 @@ def encode_splats(
     layers: int = 1,
     stream: bool = False,
     threads: int = 0,
+    coordinate_system: int = coordinate_systems.UNSPECIFIED,
+    rendering_model: int = rendering_models.CLASSIC,
     progress: Progress | None = None,
 ) -> Encoded:
-    """A complete file-mode .gsc of `splats`; arguments as in `gscodec.encode`.
+    """A complete .gsc of `splats`; arguments as in `gscodec.encode`.
 
-    rig  where to put cameras when none are given: see `make_rig`
+    rig                                 where to put cameras when none are given: see `make_rig`
+    coordinate_system, rendering_model  what the scene header says of the splats; nothing is changed for it
 
     Raises `EncodeError`, `InputError`, `UsageError`.
     """
@@ -57,6 +61,8 @@ def encode_splats(
         layers=layers,
         stream=stream,
         threads=threads,
+        coordinate_system=coordinate_system,
+        rendering_model=rendering_model,
         progress=progress,
     )
     if target is not None and len(encoder.splats) and (target.kind == "size" or encoder.ruler):

@@ -1,4 +1,4 @@
-"""`Inflated`: compressed bytes of a `ByteSource`, unpacked piece by piece and never beyond what was asked for.
+"""`Inflated`: compressed bytes of a `ByteSource`, unpacked piece by piece, never beyond what was asked for.
 
 A few bytes can claim to unpack to gigabytes. Nothing is taken in advance: what is asked for grows with what
 arrives, and all that one file unpacks to is bounded by what was read of it (`Budget`).

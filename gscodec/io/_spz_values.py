@@ -78,7 +78,7 @@ def _table(values: Float64, data: Buffer) -> Float32:
 
 
 def _logits() -> Float64:
-    """Of the opacities; the outermost stand for a half step only, so that theirs lie a quarter from the end."""
+    """Of the opacities. The outermost stand for half a step only: theirs lie a quarter from the end."""
     opacity = _EIGHT_BITS.copy()
     opacity[0], opacity[255] = 0.25, 254.75
     return np.asarray(np.log(opacity / (255 - opacity)))
@@ -95,13 +95,13 @@ def _from_fixed(data: Buffer, fraction: int) -> Float32:
 
 def _from_smallest_three(data: Buffer) -> Float32:
     """(N, 4) w first. Two high bits: the largest of x, y, z, w; the others, the first highest."""
-    packed = np.frombuffer(data, "<u4")
+    packed = np.frombuffer(data, "<u4").astype(np.uint32)
     out = np.zeros((len(packed), 4), np.float32)
     largest = packed >> 30
     for index in range(4):
         rows = np.flatnonzero(largest == index)
         others = [i for i in range(4) if i != index]
-        values = np.stack([_component(packed[rows] >> shift) for shift in (20, 10, 0)], axis=1)
+        values = np.stack([_component(packed[rows] >> np.uint32(shift)) for shift in (20, 10, 0)], axis=1)
         xyzw = np.zeros((len(rows), 4))
         xyzw[:, others] = values
         xyzw[:, index] = np.sqrt(np.maximum(0, 1 - (values * values).sum(axis=1)))
@@ -109,10 +109,10 @@ def _from_smallest_three(data: Buffer) -> Float32:
     return out
 
 
-def _component(bits: NDArray[np.uint32]) -> Float64:
+def _component(bits: NDArray[np.unsignedinteger]) -> Float64:
     """Of the ten low bits: a sign, and a magnitude up to 1 / sqrt(2)."""
     magnitude = (bits & LARGEST) * (np.sqrt(0.5) / LARGEST)
-    return np.where(bits & 512, -magnitude, magnitude)
+    return np.asarray(np.where(bits & 512, -magnitude, magnitude), np.float64)
 
 
 def _from_first_three(data: Buffer) -> Float32:
@@ -137,11 +137,6 @@ def fraction_of(splats: Splats) -> int:
 def out_of_range(splats: Splats) -> list[str]:
     """What the ranges of the format change, a sentence each; the values must be finite."""
     found = []
-    fraction = fraction_of(splats)
-    if fraction < FRACTION:
-        found.append(
-            f"positions are rounded to 1/{2**fraction}, not 1/{2**FRACTION}, to reach the farthest splat"
-        )
     half = 0.5 / SCALE_STEPS
     scales, colours, rest = splats.scales, splats.sh_dc, splats.sh_rest
     top = LOWEST_SCALE + 255 / SCALE_STEPS
@@ -175,16 +170,16 @@ def pack(splats: Splats, version: int, fraction: int, sh_bits: tuple[int, int]) 
 
 def _rounded(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """To the nearest whole number, halves away from zero."""
-    return np.copysign(np.floor(np.abs(values) + 0.5), values)
+    return np.asarray(np.copysign(np.floor(np.abs(values) + 0.5), values))
 
 
 def _to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.clip(_rounded(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(_rounded(values), 0, 255), np.float64).astype(np.uint8)
 
 
 def _fixed(positions: Float32, fraction: int) -> bytes:
     whole = np.clip(_rounded(np.ldexp(positions.astype(np.float64), fraction)), -(2**23), 2**23 - 1)
-    return whole.astype("<i4").reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
+    return bytes(whole.astype("<i4").reshape(-1, 1).view(np.uint8)[:, :3].tobytes())
 
 
 def _unit(rotations: Float32) -> Float64:
@@ -206,7 +201,7 @@ def _smallest_three(rotations: Float32) -> bytes:
     bits = magnitudes | (((unit < 0) ^ is_turned[:, None]).astype(np.uint32) << 9)
     for index in range(4):
         packed = np.where(largest == index, packed, (packed << 10) | bits[:, index]).astype(np.uint32)
-    return packed.astype("<u4").tobytes()
+    return bytes(packed.astype("<u4").tobytes())
 
 
 def _first_three(rotations: Float32) -> bytes:

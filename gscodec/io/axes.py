@@ -40,7 +40,14 @@ USUAL = coordinate_systems.RIGHT_DOWN_FORWARD  # of the training code, and so of
 NORMALS = ("nx", "ny", "nz")
 BLOCK = 1 << 16
 
-_DIRECTIONS = {"R": (1, 0, 0), "L": (-1, 0, 0), "U": (0, 1, 0), "D": (0, -1, 0), "B": (0, 0, 1), "F": (0, 0, -1)}
+_DIRECTIONS = {
+    "R": (1, 0, 0),
+    "L": (-1, 0, 0),
+    "U": (0, 1, 0),
+    "D": (0, -1, 0),
+    "B": (0, 0, 1),
+    "F": (0, 0, -1),
+}
 
 
 def in_axes(file: SplatFile, target: int) -> SplatFile:
@@ -56,7 +63,7 @@ def in_axes(file: SplatFile, target: int) -> SplatFile:
 
 
 def between(source: str, target: str) -> Float64:
-    """(3, 3): coordinates in `target` of what has coordinates in `source`; both as `LETTERS`, such as "RUB"."""
+    """(3, 3): from coordinates in `source` to those in `target`; both as `LETTERS`, such as "RUB"."""
     from_axes, to_axes = (np.array([_DIRECTIONS[each] for each in name], float) for name in (source, target))
     return np.asarray(to_axes @ from_axes.T)
 
@@ -94,7 +101,7 @@ def placed(splats: Splats, matrix: Float64, scale: float, translation: Float64) 
 
 
 def harmonics(directions: Float64) -> Float64:
-    """(N, 15) the real harmonics of degrees 1 to 3 at unit `directions` (N, 3), as the training code has them."""
+    """(N, 15) the real harmonics of degrees 1 to 3 at unit `directions` (N, 3), as in the training code."""
     x, y, z = directions.T
     xx, yy, zz = x * x, y * y, z * z
     first = np.sqrt(3 / np.pi) / 2

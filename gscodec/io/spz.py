@@ -7,11 +7,10 @@ order, of all splats after each other:
     opacity     8 bit of the opacity itself
     colour      3 x 8 bit of 0.15 sh_dc + 0.5
     scales      3 x 8 bit of the logarithm, 1/16 each, from -10
-    rotations   smallest three: 2 bit for the largest component, 3 x (sign, 9 bit); before version 3: 3 x 8 bit
+    rotations   smallest three: 2 bit for the largest, 3 x (sign, 9 bit); before version 3: 3 x 8 bit
     harmonics   8 bit each, 1/128 from -1, by coefficient and within it by colour
 
-The axes are right, up, back; an extension record can say otherwise. The format has no values between its
-steps, and none beyond its ranges: `lost_in_spz` counts only the latter.
+The axes are right, up, back; an extension record can say otherwise.
 """
 
 from __future__ import annotations
@@ -213,7 +212,7 @@ def _records(data: bytes) -> tuple[str, int]:
 
 
 def lost_in_spz(file: SplatFile) -> tuple[str, ...]:
-    """What SPZ cannot hold, a sentence each; not that values are rounded to its steps."""
+    """What an SPZ file cannot hold of `file`, a sentence each."""
     splats, lost = file.splats, []
     kept = _writable(splats)
     if missing := len(splats) - int(np.count_nonzero(kept)):
@@ -224,6 +223,10 @@ def lost_in_spz(file: SplatFile) -> tuple[str, ...]:
     if file.rendering_model == rendering_models.SURFELS:
         lost.append("that the splats are flat discs (2DGS)")
     lost += out_of_range(splats)
+    if file.comments:
+        lost.append("the comments")
+    lost.append(f"positions are rounded to 1/{2 ** fraction_of(splats)}, logarithms of scales to 1/16")
+    lost.append("rotations are rounded to 10 bits, opacities and colours to 8, harmonics to 5 and 4")
     return tuple(lost)
 
 

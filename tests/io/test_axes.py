@@ -114,9 +114,7 @@ def test_placed_looks_the_same() -> None:
     found = axes.placed(splats, matrix, 2.0, move)
     for seed in range(3):
         view = camera(seed)
-        other = replace(
-            view, position=2 * matrix @ view.position + move, rotation=view.rotation @ matrix.T
-        )
+        other = replace(view, position=2 * matrix @ view.position + move, rotation=view.rotation @ matrix.T)
         assert np.abs(picture(splats, view) - picture(found, other)).max() < 1e-3  # 0.01 is near for both
 
 
@@ -152,5 +150,7 @@ def test_normals_are_turned() -> None:
     extras = {name: normals[:, i].copy() for i, name in enumerate(axes.NORMALS)}
     splats = replace(scene(3), extras=extras | {"age": np.arange(3)})
     found = axes.turned(splats, axes.between("RDF", "RFU"))
-    assert np.array_equal(np.stack([found.extras[n] for n in axes.NORMALS], axis=1), [[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    assert np.array_equal(
+        np.stack([found.extras[n] for n in axes.NORMALS], axis=1), [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    )
     assert np.array_equal(found.extras["age"], np.arange(3))

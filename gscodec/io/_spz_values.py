@@ -158,11 +158,12 @@ def pack(splats: Splats, version: int, fraction: int, sh_bits: tuple[int, int]) 
     with np.errstate(over="ignore"):
         opacity = 1 / (1 + np.exp(-splats.opacities.astype(np.float64)))
     rotate = _smallest_three if version >= 3 else _first_three
+    colours, scales = splats.sh_dc.astype(np.float64), splats.scales.astype(np.float64)
     return [
         _fixed(splats.positions, fraction),
         _to_bytes(opacity * 255).tobytes(),
-        _to_bytes((splats.sh_dc * COLOUR + 0.5) * 255.0).tobytes(),
-        _to_bytes((splats.scales - LOWEST_SCALE) * SCALE_STEPS).tobytes(),
+        _to_bytes((colours * COLOUR + 0.5) * 255).tobytes(),
+        _to_bytes((scales - LOWEST_SCALE) * SCALE_STEPS).tobytes(),
         b"".join(rotate(splats.rotations[at : at + BLOCK]) for at in range(0, len(splats), BLOCK)),
         b"".join(_harmonics(splats.sh_rest[at : at + BLOCK], sh_bits) for at in range(0, len(splats), BLOCK)),
     ]

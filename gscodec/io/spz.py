@@ -53,7 +53,7 @@ MOST_EXTENSIONS = 1 << 20
 AXES_RECORD = 0xADBE0003
 # What that record counts from 1: the first axis changes fastest.
 AXES_OF_RECORD = [x + y + z for z in "BF" for y in "DU" for x in "LR"]
-AXES_OF_RECORD += [x + y + z for z in "DU" for y in "FB" for x in "LR"]
+AXES_OF_RECORD += [x + y + z for y in "FB" for z in "DU" for x in "LR"]
 
 _OLD_HEADER = struct.Struct("<4sII4B")
 _HEADER = struct.Struct("<4sII4BI12s")

@@ -22,6 +22,7 @@ from gscodec.encode.steps import PRESETS
 from gscodec.evaluate.camera_files import write_cameras
 from gscodec.evaluate.rigs import make_rig
 from gscodec.io import read_ply, write_ply
+from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
 
@@ -134,10 +135,9 @@ def test_warnings(tmp_path: Path) -> None:
     ("name", "kind", "said"), [("label", np.int64, "no type"), ("opacity", np.uint8, "standard PLY property")]
 )
 def test_extras_that_no_ply_can_hold(name: str, kind: type, said: str) -> None:
-    scene = read_ply(MADE)
-    few = scene.splats.take(np.arange(2))
+    few = read_ply(MADE).splats.take(np.arange(2))
     teller = Teller("gsenc", as_json=True, quiet=False, data_on_stdout=False)
-    _warn(teller, replace(scene, splats=replace(few, extras={name: np.zeros(2, kind)})), {})
+    _warn(teller, SplatFile(splats=replace(few, extras={name: np.zeros(2, kind)})), {})
     (warning,) = teller.warnings
     assert warning.startswith("gsdec cannot write this .gsc to a PLY file: ")
     assert said in warning

@@ -53,6 +53,7 @@ AXES = coordinate_systems.LEFT_UP_FORWARD
 KNOWN = {NAME, *SPZ_NAMES, "KHR_mesh_quantization", "KHR_materials_unlit"}
 FLOOR, RATIO = 64 << 20, 64  # what splats may take, for each byte that was read: nodes may repeat a mesh
 BYTES_PER_SPLAT = 4 * 59
+LEAST_SCALE = 1e-30  # of a node
 UNIFORM = 1e-4  # how far the scale of a node may differ by direction
 LOGIT_0, LOGIT_1 = -104.0, 17.5  # opacities that float32 cannot tell from 0 and from 1
 LOG_0 = -104.0
@@ -241,8 +242,10 @@ def _logit(opacities: NDArray[np.float32]) -> NDArray[np.float32]:
 def _place(splats: Splats, matrix: NDArray[np.float64]) -> Splats:
     """Raises `InputError` "gltf.transform" where `matrix` (4, 4) would change the shape of splats."""
     linear = matrix[:3, :3]
-    scale = abs(np.linalg.det(linear)) ** (1 / 3)
-    if not scale > 1e-100 or np.abs(linear.T @ linear / scale**2 - np.eye(3)).max() > UNIFORM:
+    with np.errstate(all="ignore"):
+        scale = abs(np.linalg.det(linear)) ** (1 / 3)
+        error = np.abs(linear.T @ linear / scale**2 - np.eye(3)).max()
+    if not (LEAST_SCALE < scale < 1 / LEAST_SCALE and error <= UNIFORM):
         raise InputError("gltf.transform", "a node scales its splats differently by direction: not supported")
     if np.array_equal(matrix, np.eye(4)):
         return splats

@@ -1,4 +1,4 @@
-"""SPZ in and out. Files of other writers are among the shared scenes; here are those of a writer of our own."""
+"""SPZ in and out: our own writer, bytes put together by hand, damage, and a file of another writer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_round_trip(version: int, degree: int, count: int) -> None:
     file = read(written(splats, version=version))
     assert file.coordinate_system == RUB
     assert file.notes == ()
-    assert_close(file.splats, splats, rotation=0.0015 if version > 2 else 0.06)
+    assert_close(file.splats, splats, rotation=0.0021 if version > 2 else 0.12)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -81,17 +81,15 @@ def test_what_was_read_is_written_again_as_it_was(version: int) -> None:
     second = read(written(first, version=version)).splats
     for name in ("positions", "scales", "opacities", "sh_dc", "sh_rest"):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
-    assert rotation_difference(first, second) <= (0.0015 if version > 2 else 0.06)
+    assert rotation_difference(first, second) <= (0.0021 if version > 2 else 0.12)
 
 
 def test_all_values_of_a_byte_come_back() -> None:
     """Opacity 0 and 255 too, which are finite."""
-    splats = replace(made(256, 0), opacities=np.zeros(256, np.float32))
-    packed = bytearray(old(3, [], count=0, degree=0))
     every = bytes(range(256))
     three = b"".join(bytes([b]) * 3 for b in range(256))
-    packed = bytearray(old(3, [bytes(9 * 256), every, three, three, bytes(4 * 256)], count=256, degree=0))
-    splats = read(bytes(packed)).splats
+    parts = [bytes(9 * 256), every, three, three, bytes(4 * 256)]
+    splats = read(old(3, parts, count=256, degree=0)).splats
     assert np.isfinite(splats.opacities).all()
     again = gzip.decompress(written(splats, version=3))
     assert again[16 + 9 * 256 :][: 256 + 6 * 256] == every + three + three
@@ -100,7 +98,7 @@ def test_all_values_of_a_byte_come_back() -> None:
 @pytest.mark.parametrize("bits", [(1, 1), (5, 4), (8, 8)])
 def test_harmonics_bits(bits: tuple[int, int]) -> None:
     splats = made()
-    assert_close(read(written(splats, sh_bits=bits)).splats, splats, rotation=0.0015, sh_bits=bits)
+    assert_close(read(written(splats, sh_bits=bits)).splats, splats, rotation=0.0021, sh_bits=bits)
 
 
 def test_axes_of_the_training_code_are_turned() -> None:
@@ -109,7 +107,7 @@ def test_axes_of_the_training_code_are_turned() -> None:
         out = io.BytesIO()
         write_spz(out, SplatFile(splats=splats, coordinate_system=system))
         found = in_axes(read(out.getvalue()), coordinate_systems.RIGHT_DOWN_FORWARD).splats
-        assert_close(found, splats, rotation=0.0015)
+        assert_close(found, splats, rotation=0.0021)
 
 
 def test_antialiasing_is_kept() -> None:
@@ -238,7 +236,7 @@ def test_committed_files() -> None:
         for name in ("positions", "scales", "opacities", "sh_dc", "sh_rest"):
             assert np.allclose(getattr(file.splats, name), wanted[name], atol=1e-6), name
         assert np.allclose(
-            np.abs(file.splats.rotations), np.abs(wanted["rotations"]), atol=0.002 if version > 2 else 0.06
+            np.abs(file.splats.rotations), np.abs(wanted["rotations"]), atol=0.002 if version > 2 else 0.12
         )
 
 
@@ -281,7 +279,7 @@ def test_every_length(tmp_path: Path) -> None:
         ({15: b"\x05"}, "spz.header"),
         ({16: b"\x1f"}, "spz.header"),
         ({16: b"\xff\xff\xff\xff"}, "spz.truncated"),
-        ({32: b"\xff\xff\xff"}, "spz.packing"),
+        ({128: b"\xff\xff\xff"}, "spz.packing"),
         ({40: b"\xff"}, "spz.header"),
     ],
 )
@@ -350,4 +348,4 @@ def test_a_real_file() -> None:
     first = read(written(file.splats)).splats
     for name in ("positions", "scales", "opacities", "sh_dc"):
         assert np.array_equal(getattr(first, name), getattr(file.splats, name)), name
-    assert rotation_difference(first, file.splats) < 0.0015
+    assert rotation_difference(first, file.splats) < 0.0021

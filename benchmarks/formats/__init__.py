@@ -1,1 +1,1 @@
-"""Whether other formats are read and written as their own tools do: see `python -m benchmarks.formats --help`."""
+"""Whether other formats are read and written as their own tools do: `python -m benchmarks.formats`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def _as_ply(scene: Path, folder: Path) -> Path:
     """The scene as a plain PLY file that every tool reads: no extras."""
     path = folder / "scene.ply"
     splats = _standard(scene)
-    write_ply(path, SplatFile(splats=splats).splats)
+    write_ply(path, replace(splats, extras={}))
     return path
 
 

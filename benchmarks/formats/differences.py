@@ -11,7 +11,7 @@ ATTRIBUTES = ("positions", "log scales", "shapes", "opacities", "colours", "harm
 
 
 def differences(ours: Splats, theirs: Splats) -> dict[str, float]:
-    """The largest difference of each of `ATTRIBUTES`; infinity where the splats or coefficients are not as many.
+    """The largest difference of each of `ATTRIBUTES`; infinity where there are not as many of them.
 
     Sorted log scales, since axes may be named in another order; shapes by the covariance without its size,
     since several quaternions have the same; opacities as such, not their logits, which may be infinite.

@@ -87,7 +87,8 @@ def _read(source: ByteSource, folder: Path | None, max_bytes: int | None) -> Spl
         names = required if isinstance(required, list) else [required]
         if others := [str(name)[:60] for name in names if name not in KNOWN]:
             raise InputError("gltf.required", f"the file requires {', '.join(others)}: not supported")
-        return _Reader(document).file()
+        with np.errstate(all="ignore"):  # values may be anything, and are kept or checked as they are
+            return _Reader(document).file()
     except MemoryError as error:
         raise InputError("gltf.memory", "not enough memory for the splats") from error
 

@@ -174,7 +174,8 @@ def _truncated(source: ByteSource) -> InputError:
 
 
 def _file(packed: Packed, flags: int, records: bytes, notes: list[str]) -> SplatFile:
-    splats = unpack(packed)
+    with np.errstate(all="ignore"):  # half floats of version 1 may be anything
+        splats = unpack(packed)
     if packed.degree > 3:
         notes.append("left out the harmonics of degree 4")
     letters, others = _records(records)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from splat_samples import made, rotation_difference
+from format_samples import made, rotation_difference
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.cli import files

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from splat_samples import damaged, made, rotation_difference, survives, wild
+from format_samples import damaged, made, rotation_difference, survives, wild
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from splat_samples import damaged, made, rotation_difference, survives, wild
+from format_samples import damaged, made, rotation_difference, survives, wild
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError, UsageError

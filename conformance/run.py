@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run the conformance vectors through any decoder. Standard library only.
 
-    python conformance/run.py [--group G] [--match TEXT] [--timeout S] [--codes] [--report JSON] \\
-        -- COMMAND {in} {out}
+    python conformance/run.py [--group G] [--match TEXT] [--timeout S] [--codes] [--file-order] \\
+        [--report JSON] -- COMMAND {in} {out}
 
 For each vector, COMMAND is started with {in} replaced by a .gsc file and {out} by the path of the PLY file to
 write.
@@ -12,9 +12,12 @@ write.
   With --codes, what it writes to stderr has to name the error code, and the exit code has to be that of the
   class.
 
+The canonical PLY has the order of the input where a file restores it, and no comments. With --file-order, the
+command is one that leaves splats as they stand in the file, which decoders may do.
+
 Examples, from the root of the repository:
 
-    python conformance/run.py -- gsdec {in} -o {out}
+    python conformance/run.py -- gsdec {in} -o {out} --no-comments
     python conformance/run.py --codes --group faulty -- python -m gscodec.reference {in} {out}
     python conformance/run.py --list
 
@@ -42,14 +45,23 @@ EXIT_CODES = {"Truncated": 4, "Malformed": 5, "Integrity": 6, "Unsupported": 7, 
 Vector = dict[str, Any]
 
 
-def load(group: str | None, match: str) -> list[Vector]:
+def load(group: str | None, match: str, file_order: bool) -> list[Vector]:
     """The vectors of the manifest that were asked for."""
     manifest = json.loads((HERE / "manifest.json").read_text(encoding="utf-8"))
-    return [
+    found = [
         vector
         for vector in manifest["vectors"]
         if group in (None, vector["group"]) and match in f"{vector['group']}/{vector['name']}"
     ]
+    return [unordered(vector) for vector in found] if file_order else found
+
+
+def unordered(vector: Vector) -> Vector:
+    """What a decoder has to make of a vector that pays no attention to the order of the input."""
+    if "file_order" not in vector:
+        return vector
+    rest = {name: value for name, value in vector.items() if name not in ("error", "splats", "ply_sha256")}
+    return rest | vector["file_order"]
 
 
 def path_of(vector: Vector) -> Path:
@@ -122,6 +134,9 @@ def options_from(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="run N at a time")
     parser.add_argument("--codes", action="store_true", help="require the error codes of faulty vectors")
+    parser.add_argument(
+        "--file-order", action="store_true", help="the command does not restore the order of the input"
+    )
     parser.add_argument("--report", type=Path, metavar="JSON", help="write the outcome of each vector")
     parser.add_argument("--list", action="store_true", help="list the vectors and what they prove")
     cut = list(arguments).index("--") if "--" in arguments else len(arguments)
@@ -134,7 +149,7 @@ def options_from(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run them all, then say how many passed."""
     options, command = options_from(sys.argv[1:] if arguments is None else arguments)
-    vectors = load(options.group, options.match)
+    vectors = load(options.group, options.match, options.file_order)
     if options.list:
         for vector in vectors:
             print(f"{vector['group']}/{vector['name']}\n    {vector['proves']}")

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gscodec.api import encode, read, read_cameras, write
+    from gscodec.container.about import metadata, scene_offset, thumbnail
+    from gscodec.container.metadata import Metadata
+    from gscodec.container.thumbnail import Thumbnail
     from gscodec.decoder import Decoder, decode
     from gscodec.errors import (
         EncodeError,
@@ -45,26 +48,36 @@ __all__ = [
     "Integrity",
     "LimitError",
     "Malformed",
+    "Metadata",
     "Splats",
     "StreamError",
+    "Thumbnail",
     "Truncated",
     "Unsupported",
     "UsageError",
     "decode",
     "encode",
+    "metadata",
     "read",
     "read_cameras",
+    "scene_offset",
+    "thumbnail",
     "write",
 ]
 
 _MODULES = {
     "Camera": "evaluate.cameras",
     "Decoder": "decoder",
+    "Metadata": "container.metadata",
     "Splats": "splats",
+    "Thumbnail": "container.thumbnail",
     "decode": "decoder",
     "encode": "api",
+    "metadata": "container.about",
     "read": "api",
     "read_cameras": "api",
+    "scene_offset": "container.about",
+    "thumbnail": "container.about",
     "write": "api",
 }
 

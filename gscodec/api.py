@@ -17,7 +17,9 @@ from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
 if TYPE_CHECKING:
+    from gscodec.container import Metadata
     from gscodec.evaluate.cameras import Camera
+    from gscodec.io.offset import Offset
 
 __all__ = ["decode", "encode", "read", "read_cameras", "write"]
 
@@ -41,6 +43,11 @@ def encode(
     measure: bool = ...,
     progress: Callable[[str, float], None] | None = ...,
     report: MutableMapping[str, Any] | None = ...,
+    extra_errors: Mapping[str, float] | None = ...,
+    keep_order: bool = ...,
+    metadata: Sequence[Metadata] = ...,
+    thumbnail: int | None = ...,
+    offset: Offset | None = ...,
     return_order: Literal[False] = ...,
 ) -> bytes: ...
 @overload
@@ -62,6 +69,11 @@ def encode(
     measure: bool = ...,
     progress: Callable[[str, float], None] | None = ...,
     report: MutableMapping[str, Any] | None = ...,
+    extra_errors: Mapping[str, float] | None = ...,
+    keep_order: bool = ...,
+    metadata: Sequence[Metadata] = ...,
+    thumbnail: int | None = ...,
+    offset: Offset | None = ...,
     return_order: Literal[True],
 ) -> tuple[bytes, NDArray[np.int64]]: ...
 def encode(
@@ -82,6 +94,11 @@ def encode(
     measure: bool = False,
     progress: Callable[[str, float], None] | None = None,
     report: MutableMapping[str, Any] | None = None,
+    extra_errors: Mapping[str, float] | None = None,
+    keep_order: bool = False,
+    metadata: Sequence[Metadata] = (),
+    thumbnail: int | None = None,
+    offset: Offset | None = None,
     return_order: bool = False,
 ) -> bytes | tuple[bytes, NDArray[np.int64]]:
     """The .gsc of `splats`.
@@ -109,16 +126,26 @@ def encode(
     report        filled in with what happened: bytes by stream, "pruned", "quality" (the number); with a
                   target "target_reached"; where pictures were compared "psnr", "psnr_worst" (dB, inf
                   where all pictures are equal), "max_error"
+    extra_errors  by name or pattern ("*"), how far values of extra attributes may be off; without, and for
+                  integers and where values are NaN or infinite: lossless
+    keep_order    store what restores the order of the input: about log2(N) bits for each splat
+    metadata      texts to store, for `gscodec.metadata`
+    thumbnail     pixels along the longer side of a picture to store, for `gscodec.thumbnail`
+    offset        three numbers to subtract from the positions and to state in the file; "auto" does so where
+                  positions come as float64 and are far from 0. What is given as cameras is relative, too
     return_order  also return (M,) the number in the input of each decoded splat
 
     Quality and the three targets exclude each other. A target that no quality reaches gives the nearest file.
-    The order of splats, the order of axes (scales come out largest first) and the sign of quaternions change.
+    The order of splats (unless kept), the order of axes (scales come out largest first) and the sign of
+    quaternions change.
     Raises `EncodeError` and `UsageError`, `InputError` for a camera file.
     """
-    from gscodec.encode.whole import encode_splats  # reading and writing need no encoder
+    from gscodec.encode.further import Further, placed  # reading and writing need no encoder
+    from gscodec.encode.whole import encode_splats
 
+    here, origin = placed(splats, offset)
     result = encode_splats(
-        splats,
+        here,
         quality=quality,
         effort=effort,
         cameras=cameras,
@@ -133,6 +160,13 @@ def encode(
         threads=threads,
         measure=measure,
         progress=progress,
+        further=Further(
+            extra_errors=extra_errors or {},
+            keep_order=keep_order,
+            metadata=metadata,
+            thumbnail=thumbnail,
+            offset=origin,
+        ),
     )
     if report is not None:
         report.update(result.report)

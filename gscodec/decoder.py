@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from gscodec.attributes import colour, extras, harmonics, opacity, rotation, scale
 from gscodec.chunk import ChunkFields, ChunkIntegers, read_chunk
-from gscodec.container import Chunk, ContainerReader, End, ExtraAttribute, SceneHeader
+from gscodec.container import Chunk, ContainerReader, End, ExtraAttribute, SceneHeader, Skipped
 from gscodec.container import Parameters as ParametersEvent
 from gscodec.errors import StreamError, UsageError
 from gscodec.geometry import positions
+from gscodec.geometry.permutation import read_permutation
 from gscodec.limits import Limits
 from gscodec.parameters import COEFFICIENTS, CodingParameters, Parameters, read_parameters
 from gscodec.splats import Splats
@@ -62,6 +63,14 @@ def _empty_extra(extra: ExtraAttribute, count: int) -> NDArray[Any]:
     return np.empty(shape, extras.DTYPES[extra.type])
 
 
+def put(part: Splats, index: NDArray[Any] | slice, out: Splats) -> None:
+    """Write the splats of `part` to the rows `index` of `out`."""
+    for name in ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest"):
+        getattr(out, name)[index] = getattr(part, name)
+    for name, array in part.extras.items():
+        out.extras[name][index] = array
+
+
 def write_values(
     fields: ChunkFields, integers: ChunkIntegers, coding: CodingParameters, scene: SceneHeader, out: Splats
 ) -> None:
@@ -99,7 +108,8 @@ class Decoder:
 
     `limits` are the caller's own; `sh_degree` drops higher coefficients; `threads` decode chunks side by side
     (0: one per processor). Feed bytes, iterate `chunks()`, `close()` when no more bytes follow, iterate once
-    more: a truncated stream yields every complete chunk before it raises `Truncated`.
+    more: a truncated stream yields every complete chunk before it raises `Truncated`. Chunks come in the
+    order of the file; `ranks` then says how to restore that of the input.
     """
 
     def __init__(
@@ -114,6 +124,7 @@ class Decoder:
         self._sh_degree = sh_degree
         self._threads = thread_count(threads)
         self._parameters: dict[int, Parameters] = {}
+        self._order: Skipped | None = None
         self.scene: SceneHeader | None = None
         self.end: End | None = None
 
@@ -148,6 +159,8 @@ class Decoder:
                         waiting.append(pool.submit(self._decode, event))
                         if len(waiting) > self._threads:
                             yield waiting.pop(0).result()
+                    elif isinstance(event, Skipped) and event.id == b"PERM":
+                        self._order = event
                     elif isinstance(event, End):
                         self.end = event
             except StreamError:
@@ -156,6 +169,15 @@ class Decoder:
                 raise
             while waiting:
                 yield waiting.pop(0).result()
+
+    def ranks(self) -> NDArray[np.int64] | None:
+        """(5.16) (N,) the place in the input of each splat of the file, once all chunks have been taken.
+
+        None for a file that does not say. Raises `StreamError`.
+        """
+        if self._order is None or self.end is None:
+            return None
+        return read_permutation(self._order.payload, self._order.offset, self.end.splat_count)
 
     def _scene_of(self) -> SceneHeader:
         if self.scene is None:
@@ -178,23 +200,28 @@ def decode(
     threads: int = 0,
     max_splats: int | None = None,
     max_bytes: int | None = None,
+    file_order: bool = False,
 ) -> Splats:
-    """The splats of a complete .gsc.
+    """The splats of a complete .gsc, in the order of the input where the file keeps it (5.16).
 
     `sh_degree` drops higher coefficients; `threads` 0 means one per processor and never changes the result;
-    `max_splats` and `max_bytes` bound what is decoded. Raises `StreamError` with code, clause and offset.
+    `max_splats` and `max_bytes` bound what is decoded; `file_order` leaves the splats as they stand in the
+    file. Raises `StreamError` with code, clause and offset.
     """
     limits = Limits.of_caller(max_splats=max_splats, max_bytes=max_bytes)
     reader = ContainerReader(limits)
     reader.feed(data)
     reader.close()
     scene: SceneHeader | None = None
+    order: Skipped | None = None
     events: list[ParametersEvent | Chunk] = []
     for event in reader.events():  # the whole container is checked before memory is taken
         if isinstance(event, SceneHeader):
             scene = event
         elif isinstance(event, ParametersEvent | Chunk):
             events.append(event)
+        elif isinstance(event, Skipped) and event.id == b"PERM" and not file_order:
+            order = event
     if scene is None:
         raise RuntimeError("the container gave no scene header")
     degree = scene.sh_degree if sh_degree is None else min(scene.sh_degree, sh_degree)
@@ -213,12 +240,23 @@ def decode(
             fault = error  # a fault in the chunks before it comes first (5.15)
             break
     out = empty_splats(scene, sum(chunk.header.splat_count for chunk in chunks), degree)
+    ranks = None
+    if order is not None and fault is None:
+        try:
+            ranks = read_permutation(order.payload, order.offset, len(out))
+        except StreamError as error:
+            fault = error
 
     def work(chunk: Chunk) -> None:
         parameters = sets[chunk.header.parameters_id]
         fields, integers = read_chunk(chunk.payload, chunk.offset, parameters, scene.extras)
         rows = slice(chunk.first_splat, chunk.first_splat + chunk.header.splat_count)
-        write_values(fields, integers, parameters.coding, scene, out.take(rows))
+        if ranks is None:
+            write_values(fields, integers, parameters.coding, scene, out.take(rows))
+            return
+        part = empty_splats(scene, chunk.header.splat_count, degree)
+        write_values(fields, integers, parameters.coding, scene, part)
+        put(part, ranks[rows], out)
 
     with _pool(threads) as pool:
         for _ in pool.map(work, chunks):

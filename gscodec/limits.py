@@ -28,6 +28,8 @@ class Limits:
     section_bytes: int
     sections: int
     extra_attributes: int
+    meta_bytes: int
+    meta_sections: int
 
     @classmethod
     def of_level(cls, level: int) -> Limits:

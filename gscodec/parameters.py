@@ -160,7 +160,8 @@ class Parameters:
 
 def words_of(extra: ExtraAttribute) -> int:
     """(4.7) In how many words a splat's value of an extra attribute is coded: two per 64-bit component."""
-    return extra.components * (2 if extra_types.ROWS[extra.type].bytes == 8 else 1)
+    is_wide = extra_types.ROWS[extra.type].bytes == 8 and not extra.is_stepped
+    return extra.components * (2 if is_wide else 1)
 
 
 def context_counts(coding: CodingParameters, extras: Sequence[ExtraAttribute]) -> dict[str, int]:

@@ -25,12 +25,21 @@ from typing import Any
 
 import checkout
 import faulty
+import further
 import hello
 import uncommon
 
 from gscodec.errors import StreamError
-from gscodec.reference.container import SceneHeader, read_container
-from gscodec.reference.decode import Splat, columns, decode_chunks, ply, splat_from_integers
+from gscodec.reference.container import Container, SceneHeader, read_container
+from gscodec.reference.decode import (
+    Splat,
+    columns,
+    decode_chunks,
+    in_input_order,
+    ply,
+    splat_from_integers,
+)
+from gscodec.reference.metadata import metadata_of, thumbnail_of
 
 ROOT = checkout.ROOT
 CONFORMANCE = ROOT / "conformance"
@@ -57,25 +66,63 @@ def path_of(group: str, name: str) -> Path:
     return VECTORS / group / f"{name}.gsc"
 
 
-def decoded(data: bytes) -> tuple[SceneHeader, list[Splat]]:
+def decoded(data: bytes, file_order: bool) -> tuple[SceneHeader, list[Splat]]:
     """What the reference decoder's command does (6.9)."""
     container = read_container(data)
     scene = container.scene
     assert scene is not None
     columns(scene)
     chunks = decode_chunks(container)
-    return scene, [splat_from_integers(c, i, scene.extras) for c in chunks for i in range(c.header.count)]
+    splats = [splat_from_integers(c, i, scene.extras) for c in chunks for i in range(c.header.count)]
+    return scene, splats if file_order else in_input_order(container, splats)
+
+
+def faults_of(error: StreamError) -> dict[str, Any]:
+    kind = type(error).__name__
+    return {"error": {"class": kind, "code": error.code, "clause": error.clause, "offset": error.offset}}
+
+
+def about(data: bytes) -> dict[str, Any]:
+    """What there is besides splats: what one gets who skips the permutation, or who reads metadata."""
+    try:
+        container = read_container(data)
+    except StreamError:
+        return {}
+    found: dict[str, Any] = {}
+    ids = {section.id for section in container.skipped}
+    if b"PERM" in ids:
+        found["file_order"] = outcome(data, file_order=True)
+    if b"META" in ids:
+        found["metadata"] = texts(container)
+    if b"THMB" in ids:
+        found["thumbnail"] = picture(container)
+    return found
+
+
+def texts(container: Container) -> Any:
+    try:
+        return [[kind, hashlib.sha256(text.encode()).hexdigest()] for kind, text in metadata_of(container)]
+    except StreamError as error:
+        return faults_of(error)
+
+
+def picture(container: Container) -> Any:
+    try:
+        found = thumbnail_of(container)
+    except StreamError as error:
+        return faults_of(error)
+    assert found is not None
+    sha256 = hashlib.sha256(found.image).hexdigest()
+    return {"kind": found.kind, "width": found.width, "height": found.height, "sha256": sha256}
 
 
 @cache
-def outcome(data: bytes) -> dict[str, Any]:
+def outcome(data: bytes, file_order: bool = False) -> dict[str, Any]:
     """What a decoder has to make of a file."""
     try:
-        scene, splats = decoded(data)
+        scene, splats = decoded(data, file_order)
     except StreamError as error:
-        kind = type(error).__name__
-        facts = {"class": kind, "code": error.code, "clause": error.clause, "offset": error.offset}
-        return {"error": facts}
+        return faults_of(error)
     return {"splats": len(splats), "ply_sha256": hashlib.sha256(ply(scene, splats)).hexdigest()}
 
 
@@ -88,7 +135,7 @@ def entry(vector: Vector) -> dict[str, Any]:
         "bytes": len(vector.data),
         "sha256": hashlib.sha256(vector.data).hexdigest(),
     }
-    return {**facts, **outcome(vector.data)}
+    return {**facts, **outcome(vector.data), **about(vector.data)}
 
 
 def vectors(encode: bool) -> Iterator[Vector]:
@@ -100,7 +147,12 @@ def vectors(encode: bool) -> Iterator[Vector]:
         keep = path.exists() and not encode and not is_exact
         data = path.read_bytes() if keep else valid.make()
         yield Vector("baseline", valid.name, valid.proves, data, is_exact)
+    codes = {name: code for name, code, _, _ in further.wrong()}
     for made in uncommon.uncommon():
+        if made.name in codes:
+            found = next(iter(about(made.data).values()))["error"]["code"]
+            if found != codes[made.name]:
+                raise SystemExit(f"uncommon/{made.name}: expected {codes[made.name]}, but it is {found}")
         yield Vector("uncommon", made.name, made.proves, made.data)
     for fault in faulty.faults():
         vector = Vector("faulty", fault.name, fault.proves, fault.data)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import fixup
+import further
 from craft import (
     PLAIN,
     Recipe,
@@ -341,7 +342,7 @@ def scene_faults() -> Iterator[tuple[str, str, str, bytes]]:
         ("extra_name_utf8", "container.extra", "A name with an overlong UTF-8 sequence.", (64, 6, 1, 0, b"\xc0\xaf"), None),
         ("extra_id_reserved", "container.value", "Ids below 64 are reserved.", (63, 6, 1, 0, b"a"), None),
         ("extra_type", "container.value", "A type without meaning.", (64, 10, 1, 0, b"a"), None),
-        ("extra_coding", "container.value", "A coding without meaning.", (64, 6, 1, 1, b"a"), None),
+        ("extra_coding", "container.value", "A coding without meaning.", (64, 6, 1, 200, b"a"), None),
     ]:  # fmt: skip
         yield name, code, text, with_extras([extra for extra in (first, second) if extra])
     yield (
@@ -856,3 +857,5 @@ def faults() -> Iterator[Fault]:
     ):  # fmt: skip
         for case in part():
             yield Fault(*case)
+    for case in further.faulty_files():
+        yield Fault(*case)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from fixup import section
 from rans import LaneWriter, draft_table, token_of, write_context_map, write_table, zigzag
 
-from gscodec._generated import extra_types
+from gscodec._generated import extra_codings, extra_types
 from gscodec.reference.chunk import ChunkHeader, Splats, check_symbols, read_streams
 from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.entropy import Stream, Table
@@ -393,6 +393,8 @@ def scene_payload(count: int, chunks: int, sh_degree: int, extras: list[ExtraAtt
     for extra in extras:
         name = extra.name.encode()
         out += struct.pack("<H4B", extra.id, extra.type, extra.components, extra.coding, len(name)) + name
+        if extra.coding == extra_codings.STEPPED:
+            out += struct.pack("<Hh", extra.mantissa, extra.exponent)
     return out
 
 

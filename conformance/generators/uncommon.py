@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import further
 import streams
 from craft import PLAIN, Recipe, file_from_recipe, payloads, stream_file
 from hello import RECIPE
@@ -180,6 +181,8 @@ def crafted() -> Iterator[Made]:
             )
         ),
     )
+    for name, proves, data in further.uncommon_files():
+        yield Made(name, proves, data)
 
 
 def uncommon() -> Iterator[Made]:

@@ -15,8 +15,10 @@ class Row(NamedTuple):
 
 ROWS: tuple[Row, ...] = (
     Row(0, 'lossless', 'every bit comes back'),
+    Row(1, 'stepped', 'multiples of a stated step; f32 and f64 only'),
 )
 
 LOSSLESS = 0
+STEPPED = 1
 
 NAMES: dict[int, str] = {row.value: row.name for row in ROWS}

@@ -25,4 +25,6 @@ ROWS: tuple[Row, ...] = (
     Row('section_bytes', 1073741824, 1073741824, 'bytes of one section payload'),
     Row('sections', 65536, 4194304, 'sections in the file'),
     Row('extra_attributes', 256, 256, 'extra attributes'),
+    Row('meta_bytes', 16777216, 16777216, 'bytes of all metadata of META together when decoded'),
+    Row('meta_sections', 64, 64, 'META sections'),
 )

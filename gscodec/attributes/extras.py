@@ -1,4 +1,4 @@
-"""(5.13, 6.8) Extra attributes: any scalar or vector of a splat, kept bit for bit."""
+"""(5.13, 6.8) Extra attributes: any scalar or vector of a splat, kept bit for bit or in steps."""
 
 from __future__ import annotations
 
@@ -50,9 +50,13 @@ def record(extra: ExtraAttribute, words: NDArray[np.uint32], lanes: int) -> kern
 
 
 def to_words(extra: ExtraAttribute, array: NDArray[Any]) -> NDArray[np.uint32]:
-    """(6.8) Values (N,) or (N, M) as words: the inverse of `values`."""
+    """(6.8) Values (N,) or (N, M) as words: the inverse of `values`. Multiples of a step must fit 32 bits."""
     dtype = DTYPES[extra.type]
     size = dtype.itemsize
+    if extra.is_stepped:
+        step = np.ldexp(float(extra.mantissa), extra.exponent)
+        steps = np.rint(np.asarray(array, np.float64).reshape(len(array), extra.components) / step)
+        return np.asarray(steps, np.int32).view(np.uint32)
     bits = np.ascontiguousarray(array, dtype).reshape(len(array), extra.components).view(f"<u{size}")
     if dtype.kind == "f":
         top = bits.dtype.type(1 << (8 * size - 1))
@@ -67,6 +71,10 @@ def values(extra: ExtraAttribute, words: NDArray[np.uint32]) -> NDArray[Any]:
     """(6.8) (N,) or (N, components) in the attribute's own type."""
     dtype = DTYPES[extra.type]
     size = dtype.itemsize
+    if extra.is_stepped:  # 47 bits at most, and a power of two: the only rounding is that to binary32
+        exact = np.ldexp(words.view(np.int32) * float(extra.mantissa), extra.exponent)
+        stepped: NDArray[Any] = exact.astype(dtype)
+        return stepped[:, 0] if extra.components == 1 else stepped
     bits = words.astype(f"<u{min(size, 4)}")
     if size == 8:
         wide = words.astype("<u8").reshape(len(words), -1, 2)

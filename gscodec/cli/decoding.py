@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from gscodec.cli.common import HashingOutput
-    from gscodec.container import SceneHeader
+    from gscodec.container import SceneHeader, Skipped
     from gscodec.errors import StreamError
+    from gscodec.io.offset import Floats3
     from gscodec.splats import Splats
 
+MOST_COMMENT_BYTES = 1 << 19
 Layout: TypeAlias = Literal["inria", "compact"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a walk over the container found: scene header, complete chunks, the fault at its end."""
+    """What a walk over the container found: scene header, complete chunks, the fault at its end.
+
+    Nobody has looked into what restores the order of the input (`order`) and into metadata (`texts`).
+    """
 
     scene: SceneHeader | None
     splats: int
     chunks: int
     fault: StreamError | None
+    order: Skipped | None = None
+    texts: tuple[Skipped, ...] = ()
 
 
 def survey(data: bytes) -> Survey:
     """Check the container of a file without decoding anything."""
-    from gscodec.container import Chunk, ContainerReader, SceneHeader
+    from gscodec.container import Chunk, ContainerReader, SceneHeader, Skipped
     from gscodec.errors import StreamError
 
     reader = ContainerReader()
     reader.feed(data)
     reader.close()
-    scene, splats, chunks, fault = None, 0, 0, None
+    scene, splats, chunks, fault, order = None, 0, 0, None, None
+    texts: list[Skipped] = []
     try:
         for event in reader.events():
             if isinstance(event, SceneHeader):
@@ -41,9 +49,13 @@ def survey(data: bytes) -> Survey:
             elif isinstance(event, Chunk):
                 splats += event.header.splat_count
                 chunks += 1
+            elif isinstance(event, Skipped) and event.id == b"PERM":
+                order = event
+            elif isinstance(event, Skipped) and event.id == b"META":
+                texts.append(event)
     except StreamError as error:
         fault = error
-    return Survey(scene=scene, splats=splats, chunks=chunks, fault=fault)
+    return Survey(scene=scene, splats=splats, chunks=chunks, fault=fault, order=order, texts=tuple(texts))
 
 
 def decoded_chunks(data: bytes, degree: int, threads: int, *, verify: bool) -> Iterator[Splats]:
@@ -55,6 +67,54 @@ def decoded_chunks(data: bytes, degree: int, threads: int, *, verify: bool) -> I
     decoder.close()
     for chunk in decoder.chunks():
         yield chunk.splats
+
+
+def restored(blocks: Iterator[Splats], order: Skipped, scene: SceneHeader, count: int, degree: int) -> Splats:
+    """(5.16) All `count` splats in the order of the input, which takes the memory of the scene.
+
+    Raises `StreamError`; a fault in a chunk comes before one in `order`.
+    """
+    from gscodec.decoder import empty_splats, put
+    from gscodec.errors import StreamError
+    from gscodec.geometry.permutation import read_permutation
+
+    try:
+        ranks = read_permutation(order.payload, order.offset, count)
+    except StreamError:
+        for _ in blocks:
+            pass
+        raise
+    out, done = empty_splats(scene, count, degree), 0
+    for block in blocks:
+        put(block, ranks[done : done + len(block)], out)
+        done += len(block)
+    return out
+
+
+def comments_of(found: Survey) -> tuple[list[str], list[str]]:
+    """(2.12) The lines of all comments, as far as a PLY header should hold them; and what is wrong."""
+    from gscodec.container.metadata import MetadataReader
+    from gscodec.errors import StreamError
+    from gscodec.io.offset import is_offset
+    from gscodec.limits import LEVELS, Limits
+
+    reader, problems = MetadataReader(Limits.of_level(LEVELS[-1])), []
+    try:
+        for section in found.texts:
+            reader.add(section.payload, section.offset)
+    except StreamError as error:
+        problems.append(f"no more comments: {error}")
+    lines = [line for each in reader.found if each.kind == "comment" for line in each.text.splitlines()]
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line.encode()) + 9
+        if size > MOST_COMMENT_BYTES:
+            problems.append(f"left out comments after the first {MOST_COMMENT_BYTES:,} bytes")
+            break
+        if not is_offset(line):  # the scene header says it
+            kept.append(line)
+    return kept, problems
 
 
 def check_output(scene: SceneHeader, layout: Layout) -> None:
@@ -79,14 +139,17 @@ def write_blocks(
     count: int,
     degree: int,
     layout: Layout,
+    comments: Sequence[str] = (),
+    world: Floats3 | None = None,
 ) -> None:
-    """The PLY file of `count` splats in blocks."""
+    """The PLY file of `count` splats in blocks; see `write_ply` for the rest."""
     from gscodec.decoder import empty_splats
     from gscodec.io import write_ply
 
     if count == 0:
         blocks = iter((empty_splats(scene, 0, degree),))
-    write_ply(file, blocks, layout=layout, count=count)  # type: ignore[arg-type]
+    out: Any = file
+    write_ply(out, blocks, layout=layout, count=count, comments=comments, world=world)
 
 
 def joined(blocks: Iterable[Splats], scene: SceneHeader, degree: int) -> Splats:

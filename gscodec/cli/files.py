@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,6 +16,7 @@ from gscodec.cli.common import CountingInput, counted, open_output, read_gsc
 
 if TYPE_CHECKING:
     from gscodec.io.formats import Format
+    from gscodec.io.offset import Offset
     from gscodec.io.splat_file import SplatFile
 
 GSC = "gsc"
@@ -55,13 +58,13 @@ def is_gsc(source: str) -> bool:
         return file.read(4) == SIGNATURE[:4]  # the rest of it is there to show damage in transfer
 
 
-def read_file(source: str, name: str | None = None) -> tuple[SplatFile, int]:
-    """A file of another format than .gsc, and how many bytes it has.
+def read_file(source: str, name: str | None = None, offset: Offset | None = None) -> tuple[SplatFile, int]:
+    """A file of another format than .gsc, and how many bytes it has; `offset` as in `read_ply`.
 
     Raises `InputError`: "io.format" for a .gsc, and those of the format.
     """
     from gscodec.errors import InputError
-    from gscodec.io.formats import FORMATS, by_content, by_name, format_of
+    from gscodec.io.formats import FORMATS, by_content, by_name, format_of, read_ply_file
 
     piped = CountingInput(sys.stdin.buffer)
     head = b""
@@ -75,11 +78,12 @@ def read_file(source: str, name: str | None = None) -> tuple[SplatFile, int]:
                 head = file.read(16)
             _refuse_gsc(head, source)
         kind = by_name(name) if name else format_of(source)
+    read = partial(read_ply_file, offset=offset) if kind.name == "ply" else kind.read
     try:
         if source == "-":
             rejoined: BinaryIO = _Rejoined(head, piped)  # type: ignore[assignment]
-            return kind.read(rejoined), piped.count
-        return kind.read(source), _size(source)
+            return read(rejoined), piped.count
+        return read(source), _size(source)
     except InputError as error:
         if error.code == "ply.magic" and head:
             error.add_note("convert it to PLY")
@@ -112,18 +116,18 @@ def _size(path: str) -> int:
 
 def decoded_file(source: str, threads: int) -> tuple[SplatFile, int]:
     """What a .gsc holds, and how many bytes it has. Raises `InputError`, `StreamError`."""
-    from gscodec.cli.decoding import survey
+    from gscodec.cli.decoding import comments_of, survey
     from gscodec.decoder import decode
 
     data = read_gsc(source)
     splats = decode(data, threads=threads)
-    scene = survey(data).scene
-    if scene is None:
+    found = survey(data)
+    if found.scene is None:
         raise RuntimeError("a decoded file without scene header")
-    return as_file(splats, scene), len(data)
+    return as_file(splats, found.scene, comments_of(found)[0]), len(data)
 
 
-def as_file(splats: object, scene: object) -> SplatFile:
+def as_file(splats: object, scene: object, comments: Sequence[str] = ()) -> SplatFile:
     """Decoded `Splats` with what their `SceneHeader` says."""
     from gscodec._generated import colour_spaces
     from gscodec.container import SceneHeader
@@ -133,14 +137,14 @@ def as_file(splats: object, scene: object) -> SplatFile:
     if not isinstance(splats, Splats) or not isinstance(scene, SceneHeader):
         raise TypeError("expected Splats and a SceneHeader")
     notes = []
-    if any(scene.offset):
-        notes.append(f"the offset {scene.offset} of the scene is left out")
     if scene.colour_space == colour_spaces.LINEAR:
         notes.append("that the colours are linear is left out")
     return SplatFile(
         splats=splats,
         coordinate_system=scene.coordinate_system,
         rendering_model=scene.rendering_model,
+        comments=tuple(comments),
+        offset=scene.offset,
         notes=tuple(notes),
     )
 

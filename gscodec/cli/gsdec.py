@@ -1,13 +1,15 @@
 """gsdec: .gsc to splats.
 
 The whole container is checked before anything is written; then chunks are decoded and written one after
-another, so that memory holds the .gsc and a few chunks, never the scene.
+another, so that memory holds the .gsc and a few chunks; all of the scene only where the order of the input
+has to be restored.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,11 +31,21 @@ from gscodec.cli.common import (
     threads_option,
     version_option,
 )
-from gscodec.cli.decoding import Layout, check_output, decoded_chunks, joined, survey, write_blocks
+from gscodec.cli.decoding import (
+    Layout,
+    check_output,
+    comments_of,
+    decoded_chunks,
+    joined,
+    restored,
+    survey,
+    write_blocks,
+)
 from gscodec.cli.files import NAMES, as_file, output_format, write_file
 from gscodec.cli.parts import Choice, part_options, read_part
 
 if TYPE_CHECKING:
+    from gscodec.container import SceneHeader
     from gscodec.errors import StreamError
     from gscodec.partial import Box
     from gscodec.splats import Splats
@@ -55,6 +67,8 @@ Examples
 As PLY, OUT is binary and little-endian, the same to the last bit on every machine
 and for every number of threads, in the axes of IN. Other formats have axes of
 their own, into which splats are turned; what they cannot hold, a warning tells.
+A comment "offset X Y Z" states what --world would add. gsinfo --meta shows metadata
+that a PLY file does not hold.
 
 {EXIT_CODES}"""
 
@@ -90,6 +104,13 @@ their own, into which splats are turned; what they cannot hold, a warning tells.
     is_flag=True,
     help="Of a cut off or damaged file, write all chunks before the fault; the exit code stays the fault's.",
 )
+@click.option(
+    "--file-order",
+    is_flag=True,
+    help="Leave splats as they stand in IN, although it says how they were ordered (gsenc --keep-order).",
+)
+@click.option("--world", is_flag=True, help="Add the scene offset to positions, and write them as doubles.")
+@click.option("--no-comments", is_flag=True, help="Write neither the comments of IN nor its scene offset.")
 @json_option
 @quiet_option
 @version_option(NAME)
@@ -106,6 +127,9 @@ def command(
     max_splats: int | None,
     enlarge: bool,
     keep_partial: bool,
+    file_order: bool,
+    world: bool,
+    no_comments: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -118,118 +142,154 @@ def command(
 
     check_paths(source, target, "a .gsc")
     choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=enlarge)
+    is_part = not choice.is_everything or is_url(source)
+    if is_part and (keep_partial or file_order):
+        raise click.UsageError(f"{'--keep-partial' if keep_partial else '--file-order'} is for whole files")
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
-    if not choice.is_everything or is_url(source):
-        if keep_partial:
-            raise click.UsageError("--keep-partial is for whole files")
-        with teller.failures():
-            _decode_part(teller, source, target, choice, sh_degree, layout)
-        return
     with teller.failures():
         start = time.perf_counter()
-        data = read_gsc(source)
-        found = survey(data)
-        if found.fault is not None and (not keep_partial or found.scene is None):
-            if found.splats and not keep_partial:
-                found.fault.add_note(f"--keep-partial rescues the {counted(found.splats, 'splat')} before")
-            if keep_partial:
-                found.fault.add_note(NOTHING_KEPT)
-            raise found.fault
-        if found.scene is None:
-            raise RuntimeError("a container without scene header")
-        degree = found.scene.sh_degree if sh_degree is None else min(sh_degree, found.scene.sh_degree)
         kind = output_format(target, to_name, default="ply")
         if kind is None:
             raise click.UsageError("OUT would be a .gsc, which IN is already")
-        if is_ply := kind.name == "ply":
-            check_output(found.scene, layout)
-
-        fault: StreamError | None = None
-        # what the survey verified is verified; damage must stop the decoder where it stopped the survey
-        blocks = decoded_chunks(data, degree, threads, verify=keep_partial)
-        count = found.splats
-        if keep_partial:
-            kept, fault = complete_chunks(blocks)
-            blocks, count = iter(kept), sum(len(block) for block in kept)
-            if fault is not None and count == 0:
-                fault.add_note(NOTHING_KEPT)
-                raise fault
-        lost: tuple[str, ...] = ()
         with Bar([("decoding", 1.0)], quiet=quiet) as progress:
-            watched = _watched(blocks, count, progress)
-            if is_ply:
+            if is_part:
+                found = _part(source, choice, sh_degree, progress)
+            else:
+                found = _whole(source, sh_degree, threads, progress, keep_partial, file_order)
+            scene = found.scene
+            comments = [] if no_comments else found.comments
+            if any(scene.offset) and not world and not no_comments:
+                from gscodec.io.offset import offset_comment
+
+                comments.append(offset_comment(scene.offset))
+            lost: tuple[str, ...] = ()
+            if is_ply := kind.name == "ply":
+                check_output(scene, layout)
+                offset = scene.offset if world else None
                 with open_output(target, hashed=as_json) as file:
-                    write_blocks(file, watched, found.scene, count, degree, layout)
+                    write_blocks(
+                        file, found.blocks, scene, found.count, found.degree, layout, comments, offset
+                    )
                 bytes_out, sha256 = file.count, file.sha256
             else:
-                whole = as_file(joined(watched, found.scene, degree), found.scene)
-                bytes_out, lost = write_file(target, whole, kind)
-                sha256 = None
+                whole = as_file(joined(found.blocks, scene, found.degree), scene, comments)
+                (bytes_out, lost), sha256 = write_file(target, whole, kind), None
         seconds = time.perf_counter() - start
+        read = found.facts.get("bytes_read", found.bytes_in)
         facts: dict[str, object] = {
             "input": source,
             "output": target,
-            "bytes_in": len(data),
+            "bytes_in": found.bytes_in,
             "bytes_out": bytes_out,
-            "ratio": round(bytes_out / len(data), 3),
+            "ratio": round(bytes_out / found.bytes_in, 3),
             "seconds": round(seconds, 4),
-            "splats": count,
-            "sh_degree": degree,
+            "splats": found.count,
+            "sh_degree": found.degree,
             "format": kind.name,
             "layout": layout if is_ply else None,
-            "complete": fault is None,
+            "complete": found.fault is None,
+            **found.facts,
+            "comments": len(comments),
+            "offset": list(scene.offset),
             "sha256": sha256,
         }
-        for each in lost:
-            teller.warn(f"not kept: {each}")
-        system = coordinate_systems.NAMES[found.scene.coordinate_system]
-        if is_ply and found.scene.coordinate_system not in PLY_AXES:
+        for problem in [*found.problems, *(f"not kept: {each}" for each in lost)]:
+            teller.warn(problem)
+        if is_ply and scene.coordinate_system not in PLY_AXES:
+            system = coordinate_systems.NAMES[scene.coordinate_system]
             teller.warn(f"the axes stay {system}, which a PLY file cannot say: gscodec convert turns them")
-        if fault is not None:
-            total = found.scene.splat_count
-            of_all = f" of {total:,}" if total else ""
-            teller.warn(f"wrote only the {counted(count, 'splat')}{of_all} before the fault")
+        if found.fault is not None:
+            of_all = f" of {scene.splat_count:,}" if scene.splat_count else ""
+            teller.warn(f"wrote only the {counted(found.count, 'splat')}{of_all} before the fault")
+        of_whole = f"{size_in_words(int(str(read)))} of " if read != found.bytes_in else ""
         line = (
-            f"{size_in_words(len(data))} -> {size_in_words(bytes_out)} in {seconds:.1f} s; "
-            f"{counted(count, 'splat')}"
+            f"{of_whole}{size_in_words(found.bytes_in)} -> {size_in_words(bytes_out)} in {seconds:.1f} s; "
+            f"{counted(found.count, 'splat')}"
         )
-        if fault is not None:
-            teller.report({**facts, "error": str(fault)}, line)
-    if fault is not None:
-        raise fault
+        if found.fault is not None:
+            teller.report({**facts, "error": str(found.fault)}, line)
+    if found.fault is not None:
+        raise found.fault
     teller.report(facts, line)
 
 
-def _decode_part(
-    teller: Teller, source: str, target: str, choice: Choice, sh_degree: int | None, layout: Layout
-) -> None:
-    start = time.perf_counter()
-    with Bar([("decoding", 1.0)], quiet=teller.quiet) as progress:
-        part = read_part(source, choice, sh_degree, partial(progress, "decoding"))
-        scene, count = part.file.scene, sum(map(len, part.blocks))
-        degree = scene.sh_degree if sh_degree is None else min(sh_degree, scene.sh_degree)
-        check_output(scene, layout)
-        with open_output(target, hashed=teller.as_json) as file:
-            write_blocks(file, iter(part.blocks), scene, count, degree, layout)
-    seconds = time.perf_counter() - start
-    facts: dict[str, object] = {
-        "input": source,
-        "output": target,
-        "bytes_in": part.file.size,
-        "bytes_read": part.bytes_read,
-        "requests": part.requests,
-        "bytes_out": file.count,
-        "seconds": round(seconds, 4),
-        "splats": count,
-        "chunks": part.chunks,
-        "sh_degree": degree,
-        "layout": layout,
-        "complete": True,
-        "sha256": file.sha256,
-    }
-    read = f"{size_in_words(part.bytes_read)} of {size_in_words(part.file.size)}"
-    teller.report(
-        facts, f"{read} -> {size_in_words(file.count)} in {seconds:.1f} s; {counted(count, 'splat')}"
+@dataclass(kw_only=True)
+class _Found:
+    """What is to be written: `count` splats in blocks; what went wrong after them; facts for the report."""
+
+    scene: SceneHeader
+    degree: int
+    count: int
+    blocks: Iterator[Splats]
+    bytes_in: int
+    facts: dict[str, object]
+    fault: StreamError | None = None
+    comments: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _whole(
+    source: str,
+    sh_degree: int | None,
+    threads: int,
+    progress: Bar,
+    keep_partial: bool,
+    file_order: bool,
+) -> _Found:
+    data = read_gsc(source)
+    found = survey(data)
+    if found.fault is not None and (not keep_partial or found.scene is None):
+        if found.splats and not keep_partial:
+            found.fault.add_note(f"--keep-partial rescues the {counted(found.splats, 'splat')} before")
+        if keep_partial:
+            found.fault.add_note(NOTHING_KEPT)
+        raise found.fault
+    scene = found.scene
+    if scene is None:
+        raise RuntimeError("a container without scene header")
+    degree = scene.sh_degree if sh_degree is None else min(sh_degree, scene.sh_degree)
+    fault: StreamError | None = None
+    # what the survey verified is verified; damage must stop the decoder where it stopped the survey
+    blocks, count = decoded_chunks(data, degree, threads, verify=keep_partial), found.splats
+    if keep_partial:
+        kept, fault = complete_chunks(blocks)
+        blocks, count = iter(kept), sum(len(block) for block in kept)
+        if fault is not None and count == 0:
+            fault.add_note(NOTHING_KEPT)
+            raise fault
+    comments, problems = comments_of(found)
+    blocks = _watched(blocks, count, progress)
+    has_order = found.order is not None and not file_order and found.fault is None and fault is None
+    if found.order is not None and has_order:
+        blocks = iter((restored(blocks, found.order, scene, count, degree),))
+    return _Found(
+        scene=scene,
+        degree=degree,
+        count=count,
+        blocks=blocks,
+        bytes_in=len(data),
+        facts={"order": "input" if has_order else "file"},
+        fault=fault,
+        comments=comments,
+        problems=problems,
+    )
+
+
+def _part(source: str, choice: Choice, sh_degree: int | None, progress: Bar) -> _Found:
+    part = read_part(source, choice, sh_degree, partial(progress, "decoding"))
+    own = part.file.scene.sh_degree
+    return _Found(
+        scene=part.file.scene,
+        degree=own if sh_degree is None else min(sh_degree, own),
+        count=sum(map(len, part.blocks)),
+        blocks=iter(part.blocks),
+        bytes_in=part.file.size,
+        facts={
+            "order": "file",
+            "bytes_read": part.bytes_read,
+            "requests": part.requests,
+            "chunks": part.chunks,
+        },
     )
 
 

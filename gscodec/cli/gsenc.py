@@ -27,6 +27,7 @@ from gscodec.cli.common import (
     version_option,
 )
 from gscodec.cli.files import read_file
+from gscodec.cli.storing import Wishes, moved_cameras, storing_options, warnings
 
 if TYPE_CHECKING:
     from gscodec.evaluate.rigs import Kind
@@ -77,7 +78,8 @@ IN is a PLY file in the layout of the common training code (binary or ASCII,
 properties in any order), or of any format that gscodec convert --help lists; its
 axes stay as they are, and OUT says which they are if IN does. The order of
 splats, the order of their axes and the sign of quaternions change; everything
-else is kept as closely as --quality says.
+else is kept as closely as --quality says, and properties that others than viewers
+use are kept bit for bit.
 From effort 2 on, the encoder renders the scene to learn what viewers see, and
 leaves out splats that no picture shows. Give it --cameras, such as those of the
 training, if there are any; otherwise it puts its own around and into the scene.
@@ -183,6 +185,7 @@ quality_option = click.option(
     help="Stream mode, which may be cut and spliced, or file mode.  [default: stream mode for stdout]",
 )
 @click.option("--measure", is_flag=True, help="Also report the PSNR of pictures from these cameras.")
+@storing_options
 @threads_option
 @click.option(
     "--nonfinite",
@@ -210,6 +213,7 @@ def command(
     measure: bool,
     threads: int,
     nonfinite: str,
+    wishes: Wishes,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -228,6 +232,7 @@ def command(
         raise click.UsageError("--cameras and --rig are two ways to say the same: give one")
     has_aim = any(value is not None for value in aims.values())
     renders = effort > 1 or measure or target_psnr is not None or max_error is not None
+    renders = renders or wishes.thumbnail is not None
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         start = time.perf_counter()
@@ -238,16 +243,17 @@ def command(
             progress("reading", 0.0)
             _try_output(target)
             cameras = cameras_of(camera_path) if camera_path is not None and renders else None
-            scene, bytes_in = read_file(source)
+            texts = wishes.texts()
+            scene, bytes_in = read_file(source, offset=wishes.offset)
             progress("reading", 1.0)
             encoded = encode_splats(
-                scene.splats,
+                wishes.splats(scene),
                 quality=quality,
                 target_psnr=target_psnr,
                 target_size=target_size,
                 max_error=max_error,
                 effort=effort,
-                cameras=cameras,
+                cameras=moved_cameras(cameras, scene),
                 rig=rig or "auto",
                 steps={"prune": 0.0} if no_prune else None,
                 measure=measure,
@@ -258,12 +264,15 @@ def command(
                 coordinate_system=scene.coordinate_system,
                 rendering_model=scene.rendering_model,
                 progress=progress,
+                further=wishes.further(scene, texts),
             )
             progress("writing", 0.0)
             with open_output(target, hashed=False) as file:
                 file.write(encoded.data)
         seconds = time.perf_counter() - start
         _warn(teller, scene, encoded.report)
+        for warning in warnings(scene, encoded.report, wishes):
+            teller.warn(warning)
         size, splats = len(encoded.data), len(encoded.order)
         if camera_path is not None and not renders:
             teller.warn("nothing is rendered at effort 1: --cameras was not read")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from gscodec.cli.common import EXIT_CODES, Teller, json_option, read_gsc, run, threads_option, version_option
+
+if TYPE_CHECKING:
+    from gscodec.container import Thumbnail
 
 NAME = "gsinfo"
 MOST_ROWS = 24  # of a table in text; --json has all
@@ -18,6 +22,7 @@ Examples
   gsinfo scene.gsc --decode-hash
   gsinfo --diff before.gsc after.gsc
   gsinfo --explain container.crc
+  gsinfo scene.gsc --thumbnail scene.webp
 
 \b
 Every checksum is verified, but no splat is decoded unless --decode-hash asks
@@ -29,7 +34,16 @@ for it. Of a faulty file, what comes before the fault is shown.
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("sources", metavar="FILE...", nargs=-1)
 @click.option(
-    "--decode-hash", is_flag=True, help="Decode, and give the SHA-256 of the PLY file that gsdec writes."
+    "--decode-hash",
+    is_flag=True,
+    help="Decode, and give the SHA-256 of the PLY file that gsdec --no-comments writes.",
+)
+@click.option("--meta", is_flag=True, help="Show the texts of its metadata, and nothing else without --json.")
+@click.option(
+    "--thumbnail",
+    "picture_path",
+    metavar="OUT",
+    help="Write its thumbnail to OUT, a .webp or .png; - for stdout.",
 )
 @click.option("--diff", "is_difference", is_flag=True, help="Of two files: in what they differ.")
 @click.option("--explain", "code", metavar="CODE", help="What an error code means; all lists them.")
@@ -39,6 +53,8 @@ for it. Of a faulty file, what comes before the fault is shown.
 def command(
     sources: tuple[str, ...],
     decode_hash: bool,
+    meta: bool,
+    picture_path: str | None,
     is_difference: bool,
     code: str | None,
     threads: int,
@@ -53,7 +69,14 @@ def command(
     elif is_difference:
         _compare(sources[0], sources[1], threads, as_json=as_json)
     else:
-        _show(sources[0], threads, decode_hash=decode_hash, as_json=as_json)
+        _show(
+            sources[0],
+            threads,
+            decode_hash=decode_hash,
+            meta=meta,
+            picture_path=picture_path,
+            as_json=as_json,
+        )
 
 
 def _explain(code: str, *, as_json: bool) -> None:
@@ -85,7 +108,9 @@ def _compare(first: str, second: str, threads: int, *, as_json: bool) -> None:
         click.echo("\n".join(lines_of(facts, (first, second))))
 
 
-def _show(source: str, threads: int, *, decode_hash: bool, as_json: bool) -> None:
+def _show(
+    source: str, threads: int, *, decode_hash: bool, meta: bool, picture_path: str | None, as_json: bool
+) -> None:
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         from gscodec.cli.inspection import inspect
@@ -95,9 +120,21 @@ def _show(source: str, threads: int, *, decode_hash: bool, as_json: bool) -> Non
         facts: dict[str, Any] = {"file": source, **found.facts}
         if decode_hash and found.fault is None:
             facts["hashes"]["decoded_ply"] = decoded_hash(data, threads)
+        if meta:
+            for fact, text in zip(facts["metadata"], found.texts.found, strict=True):
+                fact["text"] = text.text
+        if picture_path is not None and found.fault is None:
+            _extract(found.thumbnail, source, picture_path)
     if found.fault is not None:
         facts["error"] = {"code": found.fault.code, "message": str(found.fault)}
-    if as_json:
+    if picture_path == "-":
+        pass  # the picture has been written there
+    elif meta and not as_json:
+        for text in found.texts.found:
+            click.echo(text.text)
+        for problem in facts["problems"]:
+            teller.warn(problem)
+    elif as_json:
         teller.report(facts, "")
     else:
         click.echo("\n".join(lines(facts)))
@@ -105,12 +142,26 @@ def _show(source: str, threads: int, *, decode_hash: bool, as_json: bool) -> Non
         raise found.fault
 
 
+def _extract(picture: Thumbnail | None, source: str, path: str) -> None:
+    """Write the thumbnail. Raises `InputError`, `UsageError`."""
+    from gscodec.cli.common import open_output
+    from gscodec.errors import InputError, UsageError
+
+    if picture is None:
+        raise InputError("io.read", f"{source} has no thumbnail")
+    suffix = Path(path).suffix.lower()
+    if path != "-" and suffix in (".png", ".webp", ".jpg", ".jpeg") and suffix != f".{picture.kind}":
+        raise UsageError("usage.thumbnail", f"the thumbnail is a {picture.kind}: name it .{picture.kind}")
+    with open_output(path, hashed=False) as file:
+        file.write(picture.data)
+
+
 def decoded_hash(data: bytes, threads: int) -> str:
     """The SHA-256 of the canonical PLY. Raises `StreamError`."""
     import io
 
     from gscodec.cli.common import HashingOutput
-    from gscodec.cli.decoding import check_output, decoded_chunks, survey, write_blocks
+    from gscodec.cli.decoding import check_output, decoded_chunks, restored, survey, write_blocks
 
     class Nowhere(io.RawIOBase):
         def write(self, data: Any, /) -> int:
@@ -123,6 +174,8 @@ def decoded_hash(data: bytes, threads: int) -> str:
     file = HashingOutput(Nowhere(), hashed=True)  # type: ignore[arg-type]
     degree = found.scene.sh_degree
     blocks = decoded_chunks(data, degree, threads, verify=False)
+    if found.order is not None:
+        blocks = iter((restored(blocks, found.order, found.scene, found.splats, degree),))
     write_blocks(file, blocks, found.scene, found.splats, degree, "inria")
     return str(file.sha256)
 
@@ -151,7 +204,8 @@ def lines(facts: dict[str, Any]) -> list[str]:
             f" {100 * over['share']:.2f} % of the file"
         )
     if scene := facts.get("scene"):
-        out += ["", "Scene"] + [f"  {name:19} {value}" for name, value in _scene_rows(scene)]
+        about = [*_scene_rows(scene), *_further_rows(facts)]
+        out += ["", "Scene"] + [f"  {name:19} {value}" for name, value in about]
     for each in facts["parameter_sets"]:
         out += ["", f"Parameter set {each['id']} ({each['bytes']:,} bytes, {each['tables']} tables)"]
         out += [f"  {name:19} {value}" for name, value in _parameter_rows(each)]
@@ -195,7 +249,7 @@ def _scene_rows(scene: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in scene.items():
         if name == "extras":
             rows += [
-                ("extra attribute", f"{e['name']}: {e['components']} x {e['type']}, {e['coding']}")
+                ("extra attribute", f"{e['name']}: {e['components']} x {e['type']}, {_coding(e)}")
                 for e in value
             ]
         elif name == "bounds" and value:
@@ -205,6 +259,20 @@ def _scene_rows(scene: dict[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append((name.replace("_", " "), "unspecified" if value is None else f"{value}"))
     return rows
+
+
+def _coding(extra: dict[str, Any]) -> str:
+    return str(extra["coding"]) if extra["step"] is None else f"in steps of {extra['step']:.6g}"
+
+
+def _further_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("metadata", f"{each['kind']}, {each['bytes']:,} bytes") for each in facts["metadata"]]
+    if picture := facts["thumbnail"]:
+        size = f"{picture['width']} x {picture['height']}"
+        rows.append(("thumbnail", f"{picture['kind']}, {size}, {picture['bytes']:,} bytes"))
+    if facts["keeps_order"]:
+        rows.append(("order", "that of the input can be restored"))
+    return rows + [("problem", problem) for problem in facts["problems"]]
 
 
 def _triple(values: list[float]) -> str:

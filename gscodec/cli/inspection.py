@@ -21,11 +21,15 @@ from gscodec._generated import (
     up_axes,
 )
 from gscodec.chunk import chunk_reader, read_fields, read_lengths, stream_names
-from gscodec.container import Chunk, ContainerReader, End, FileHeader, SceneHeader
+from gscodec.container import Chunk, ContainerReader, End, FileHeader, SceneHeader, Skipped
 from gscodec.container import Parameters as ParametersEvent
+from gscodec.container.about import second_thumbnail
 from gscodec.container.header import HEADER_BYTES, VERSION
+from gscodec.container.metadata import MetadataReader
 from gscodec.container.section import SECTION_FRAME_BYTES, read_section_header
+from gscodec.container.thumbnail import Thumbnail, read_thumbnail
 from gscodec.errors import StreamError
+from gscodec.limits import LEVELS, Limits
 from gscodec.parameters import (
     COLOUR,
     HARMONICS,
@@ -45,15 +49,18 @@ ATTRIBUTES = {
     "colour": COLOUR,
     "harmonics": HARMONICS,
 }
+FURTHER = {b"META": "metadata", b"THMB": "thumbnail", b"PERM": "order"}
 PART_OF = {"groups": "harmonics", "coefficients": "harmonics"}
 
 
 @dataclass(kw_only=True)
 class Inspection:
-    """`facts` ready for JSON, and the fault that ended the reading, if any."""
+    """`facts` ready for JSON, the fault that ended the reading, if any, and what `facts` only sums up."""
 
     facts: dict[str, Any]
     fault: StreamError | None
+    texts: MetadataReader
+    thumbnail: Thumbnail | None
 
 
 @dataclass(kw_only=True)
@@ -72,6 +79,10 @@ class _Walk:
     bases: int = 0
     settings: int = 0
     chunk_headers: int = 0
+    further: dict[str, int] = field(default_factory=dict)
+    texts: MetadataReader = field(default_factory=lambda: MetadataReader(Limits.of_level(LEVELS[-1])))
+    thumbnail: Thumbnail | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 def inspect(data: bytes) -> Inspection:
@@ -95,11 +106,13 @@ def inspect(data: bytes) -> Inspection:
                 _add_parameters(walk, event)
             elif isinstance(event, Chunk):
                 _add_chunk(walk, event)
+            elif isinstance(event, Skipped):
+                _add_further(walk, event)
             elif isinstance(event, End):
                 walk.end = event
     except StreamError as error:
         fault = error
-    return Inspection(facts=_facts(walk, data), fault=fault)
+    return Inspection(facts=_facts(walk, data), fault=fault, texts=walk.texts, thumbnail=walk.thumbnail)
 
 
 def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
@@ -135,6 +148,16 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
         "bases": walk.bases,
     }
     facts["overhead"] = {**overhead, "share": sum(overhead.values()) / max(len(data), 1)}
+    facts["metadata"] = [{"kind": text.kind, "bytes": len(text.text.encode())} for text in walk.texts.found]
+    picture = walk.thumbnail
+    facts["thumbnail"] = picture and {
+        "kind": picture.kind,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": len(picture.data),
+    }
+    facts["keeps_order"] = "order" in walk.further
+    facts["problems"] = walk.problems
     facts["parameter_sets"] = walk.set_facts
     facts["sections"] = walk.sections
     facts["chunks"] = walk.chunks
@@ -158,6 +181,7 @@ def _parts(walk: _Walk) -> dict[str, int]:
         "parameters": walk.settings,
         "bases": walk.bases,
         "tables": walk.tables,
+        **walk.further,
     }
     whole = HEADER_BYTES + sum(section["bytes"] for section in walk.sections)
     parts["container"] = whole - sum(parts.values())
@@ -191,10 +215,28 @@ def _scene_facts(scene: SceneHeader) -> dict[str, Any]:
                 "type": extra_types.NAMES[extra.type],
                 "components": extra.components,
                 "coding": extra_codings.NAMES[extra.coding],
+                "step": math.ldexp(extra.mantissa, extra.exponent) if extra.is_stepped else None,
             }
             for extra in scene.extras
         ],
     }
+
+
+def _add_further(walk: _Walk, event: Skipped) -> None:
+    """(2.12, 2.13) What decoding can do without; faults there are no faults of the file."""
+    if event.id not in FURTHER:
+        return
+    name = FURTHER[event.id]
+    walk.further[name] = walk.further.get(name, 0) + len(event.payload)
+    try:
+        if event.id == b"META":
+            walk.texts.add(event.payload, event.offset)
+        elif event.id == b"THMB":
+            if walk.thumbnail is not None:
+                raise second_thumbnail(event)
+            walk.thumbnail = read_thumbnail(event.payload, event.offset)
+    except StreamError as error:
+        walk.problems.append(str(error))
 
 
 def _add_parameters(walk: _Walk, event: ParametersEvent) -> None:

@@ -4,10 +4,13 @@
 """
 
 from gscodec.container.chunk import ChunkHeader, read_chunk_header, write_chunk_header
+from gscodec.container.extra import ExtraAttribute
 from gscodec.container.header import FileHeader
 from gscodec.container.index import Index, IndexChunk, IndexEntry
+from gscodec.container.metadata import Metadata, write_metadata
 from gscodec.container.reader import Chunk, ContainerReader, End, Event, Parameters, Skipped
-from gscodec.container.scene import ExtraAttribute, SceneHeader
+from gscodec.container.scene import SceneHeader
+from gscodec.container.thumbnail import Thumbnail, write_thumbnail
 from gscodec.container.writer import ChunkBounds, StreamModeWriter, write_file_mode
 
 __all__ = [
@@ -22,11 +25,15 @@ __all__ = [
     "Index",
     "IndexChunk",
     "IndexEntry",
+    "Metadata",
     "Parameters",
     "SceneHeader",
     "Skipped",
     "StreamModeWriter",
+    "Thumbnail",
     "read_chunk_header",
     "write_chunk_header",
     "write_file_mode",
+    "write_metadata",
+    "write_thumbnail",
 ]

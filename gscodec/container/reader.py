@@ -73,7 +73,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A section that this version does not know and may ignore; `offset` is that of the payload."""
+    """A section that the rest can do without: META, THMB, PERM, or one that this version does not know.
+
+    Nobody has looked into the payload; `offset` is where it stands.
+    """
 
     id: bytes
     payload: memoryview

@@ -16,13 +16,7 @@
 | 24     | f64[3] | offset            | |
 | 48     | f32[6] | bounds            | of the centres: minimum xyz, maximum xyz; all 0: none or unknown |
 | 72     | u16    | extra_count       | |
-| 74     |        | extras            | extra_count times: |
-| +0     | u16    | id                | 64 or more, unique |
-| +2     | u8     | type              | table |
-| +3     | u8     | components        | 1 or more |
-| +4     | u8     | coding            | table |
-| +5     | u8     | name_length       | 1 or more |
-| +6     | u8[]   | name              | UTF-8, unique |
+| 74     |        | extras            | extra_count times: see `extra` |
 """
 
 from __future__ import annotations
@@ -34,21 +28,17 @@ from dataclasses import dataclass, replace
 from gscodec._generated import (
     colour_spaces,
     coordinate_systems,
-    extra_codings,
-    extra_types,
-    forbidden_in_names,
     handedness,
     rendering_models,
     sh_conventions,
     up_axes,
 )
+from gscodec.container.extra import ExtraAttribute, read_extras, write_extra
 from gscodec.container.section import wrong_length
 from gscodec.errors import LimitError, Malformed, Unsupported
 from gscodec.limits import Limits
 
 FIXED_BYTES = 74
-EXTRA_BYTES = 6
-FIRST_EXTRA_ID = 64
 UNKNOWN_SPLATS = 2**64 - 1
 UNKNOWN_CHUNKS = 2**32 - 1
 
@@ -56,7 +46,6 @@ Floats3 = tuple[float, float, float]
 Floats6 = tuple[float, float, float, float, float, float]
 
 _SYSTEMS = {row.value: row for row in coordinate_systems.ROWS}
-_TYPE_BYTES = {row.value: row.bytes for row in extra_types.ROWS}
 _ENUMS = (
     ("coordinate_system", 13, coordinate_systems.NAMES),
     ("up_axis", 14, up_axes.NAMES),
@@ -65,27 +54,6 @@ _ENUMS = (
     ("rendering_model", 17, rendering_models.NAMES),
     ("sh_convention", 18, sh_conventions.NAMES),
 )
-_FORBIDDEN = frozenset(
-    chr(c)
-    for first, last in zip(forbidden_in_names.FIRST, forbidden_in_names.LAST, strict=True)
-    for c in range(first, last + 1)
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtraAttribute:
-    """One attribute beyond the fixed ones."""
-
-    id: int
-    name: str
-    type: int
-    components: int = 1
-    coding: int = extra_codings.LOSSLESS
-
-    @property
-    def bytes_per_splat(self) -> int:
-        """Bytes of one splat's decoded value."""
-        return _TYPE_BYTES[self.type] * self.components
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +79,6 @@ class SceneHeader:
         """(2.6) Position 3, scale 3, rotation 4, opacity 1 and colour 3 floats per SH coefficient; extras."""
         floats = 3 + 3 + 4 + 1 + 3 * (self.sh_degree + 1) ** 2
         return 4 * floats + sum(extra.bytes_per_splat for extra in self.extras)
-
-
-def is_extra_name(name: str) -> bool:
-    """(2.6) No control characters, no white space, nothing invisible."""
-    return _FORBIDDEN.isdisjoint(name)
 
 
 def read_scene_header(payload: memoryview, at: int, *, stream_mode: bool, limits: Limits) -> SceneHeader:
@@ -154,7 +117,7 @@ def read_scene_header(payload: memoryview, at: int, *, stream_mode: bool, limits
             section="SCEN",
             offset=at + 72,
         )
-    header = replace(header, extras=_read_extras(payload, extra_count, at))
+    header = replace(header, extras=read_extras(payload, FIXED_BYTES, extra_count, at))
     check_decoded_bytes(header, header.splat_count or 0, at, "SCEN", limits)
     return header
 
@@ -180,12 +143,7 @@ def write_scene_header(header: SceneHeader) -> bytes:
             len(header.extras),
         )
     ]
-    for extra in header.extras:
-        name = extra.name.encode()
-        parts.append(
-            struct.pack("<H4B", extra.id, extra.type, extra.components, extra.coding, len(name)) + name
-        )
-    return b"".join(parts)
+    return b"".join([*parts, *map(write_extra, header.extras)])
 
 
 def check_bounds(bounds: Floats6, at: int, clause: str, section: str) -> None:
@@ -324,59 +282,3 @@ def _check_floats(header: SceneHeader, at: int) -> None:
             section="SCEN",
             offset=at + 48 + 4 * first,
         )
-
-
-def _read_extras(payload: memoryview, count: int, at: int) -> tuple[ExtraAttribute, ...]:
-    extras: list[ExtraAttribute] = []
-    position = FIXED_BYTES
-    for _ in range(count):
-        end = position + EXTRA_BYTES
-        if end > len(payload) or end + payload[end - 1] > len(payload):
-            raise wrong_length("SCEN", at)
-        end += payload[end - 1]
-        extras.append(_read_extra(payload[position:end], at + position, extras))
-        position = end
-    if position != len(payload):
-        raise wrong_length("SCEN", at)
-    return tuple(extras)
-
-
-def _read_extra(data: memoryview, at: int, earlier: list[ExtraAttribute]) -> ExtraAttribute:
-    id, type, components, coding, name_length = struct.unpack_from("<H4B", data)
-    if id < FIRST_EXTRA_ID:
-        raise _undefined_extra(f"id {id}", at)
-    if any(extra.id == id for extra in earlier):
-        raise _bad_extra(f"id {id} is given twice", at)
-    if type not in extra_types.NAMES:
-        raise _undefined_extra(f"type {type}", at + 2)
-    if components == 0:
-        raise _bad_extra("no components", at + 3)
-    if coding not in extra_codings.NAMES:
-        raise _undefined_extra(f"coding {coding}", at + 4)
-    if name_length == 0:
-        raise _bad_extra("an empty name", at + 5)
-    try:
-        name = str(data[EXTRA_BYTES:], "utf-8")
-    except UnicodeDecodeError:
-        raise _bad_extra("the name is not UTF-8", at + 6) from None
-    if not is_extra_name(name):
-        raise _bad_extra(f"the name {name!r} has white space or control characters", at + 6)
-    if any(extra.name == name for extra in earlier):
-        raise _bad_extra(f"name {name!r} is given twice", at + 6)
-    return ExtraAttribute(id=id, name=name, type=type, components=components, coding=coding)
-
-
-def _undefined_extra(what: str, offset: int) -> Unsupported:
-    return Unsupported(
-        "container.value",
-        f"extra attribute: {what} has no meaning in this version",
-        clause="2.6",
-        section="SCEN",
-        offset=offset,
-    )
-
-
-def _bad_extra(what: str, offset: int) -> Malformed:
-    return Malformed(
-        "container.extra", f"extra attribute: {what}", clause="2.6", section="SCEN", offset=offset
-    )

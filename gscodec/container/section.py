@@ -26,7 +26,9 @@ SECTION_HEADER_BYTES = 16
 SECTION_FRAME_BYTES = 20  # header and checksum
 MUST_UNDERSTAND = 1
 
-KNOWN_IDS = frozenset(row.id.encode() for row in sections.ROWS if row.status == "known")
+_FLAGS = {row.id.encode(): row.must_understand for row in sections.ROWS if row.status == "known"}
+KNOWN_IDS = frozenset(_FLAGS)
+IGNORABLE_IDS = frozenset(id for id, flags in _FLAGS.items() if flags != MUST_UNDERSTAND)
 _NEXT = {(row.mode, row.state, row.section): row.next for row in order.ROWS}
 
 
@@ -91,10 +93,10 @@ def check_section(header: SectionHeader, data: memoryview, *, verify: bool = Tru
             section=section,
             offset=offset + 4,
         )
-    if id in KNOWN_IDS and flags != MUST_UNDERSTAND:
+    if id in KNOWN_IDS and flags != _FLAGS[id]:
         raise Malformed(
             "container.section_required",
-            "the must-understand flag is not set",
+            f"the must-understand flag of this section is {_FLAGS[id]}",
             clause="2.4",
             section=section,
             offset=offset + 4,

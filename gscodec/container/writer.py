@@ -25,6 +25,7 @@ from gscodec.container.index import (
 from gscodec.container.ledger import Ledger
 from gscodec.container.scene import Floats6, SceneHeader, read_scene_header, write_scene_header
 from gscodec.container.section import (
+    IGNORABLE_IDS,
     KNOWN_IDS,
     SECTION_FRAME_BYTES,
     SECTION_HEADER_BYTES,
@@ -67,7 +68,7 @@ class _Body:
         return self._section(b"CHNK", payload), header
 
     def ignorable(self, id: bytes, payload: bytes) -> bytes:
-        if id in KNOWN_IDS or not is_section_id(id):
+        if id in KNOWN_IDS - IGNORABLE_IDS or not is_section_id(id):
             raise UsageError("usage.container", f"{id!r} is no id for a section that may be ignored")
         return self._section(id, payload, flags=0)
 
@@ -87,12 +88,14 @@ def write_file_mode(
     bounds: Sequence[ChunkBounds],
     *,
     level: int = 1,
+    leading: Sequence[tuple[bytes, bytes]] = (),
     ignorable: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
     """(2.2) A complete file: header, INDX, SCEN, every PARM, every CHNK, ENDM.
 
     `parameters` and `chunks` are whole payloads; `bounds` has one entry per chunk. The counts in `scene` are
-    replaced by the actual ones. `ignorable` are (id, payload) of further sections, put before the end.
+    replaced by the actual ones. `leading` and `ignorable` are (id, payload) of further sections, put after
+    SCEN, where a reader finds them early, and before the end.
     """
     if len(bounds) != len(chunks):
         raise UsageError("usage.container", f"{len(chunks)} chunks, but bounds of {len(bounds)}")
@@ -101,6 +104,7 @@ def write_file_mode(
     scene = replace(scene, splat_count=total, chunk_count=len(chunks))
     body = _Body(scene, FileHeader(level=level))
     written = [body.scene_section]
+    written += [body.ignorable(id, payload) for id, payload in leading]
     written += [body.parameters(payload) for payload in parameters]
     facts: list[IndexChunk] = []
     for payload, box in zip(chunks, bounds, strict=True):
@@ -179,13 +183,19 @@ class StreamModeWriter:
         return self._sent(section)
 
     def ignorable(self, id: bytes, payload: bytes) -> bytes:
-        """A section that readers may skip."""
-        self._expect("body")
+        """A section that readers may skip; after PERM, no chunk follows."""
+        if self._state != "ordered":
+            self._expect("body")
+        elif id == b"PERM":
+            raise UsageError("usage.container", "a second permutation")
+        if id == b"PERM":
+            self._state = "ordered"
         return self._sent(self._body.ignorable(id, payload))
 
     def end(self) -> bytes:
         """The index, if there is one, and the end mark."""
-        self._expect("body")
+        if self._state != "ordered":
+            self._expect("body")
         index = b""
         if self._facts and len(self._facts) == self._body.ledger.chunks:
             with _blaming_caller():

@@ -16,6 +16,7 @@ from gscodec.encode.assemble import assemble
 from gscodec.encode.balance import balanced, factors, losses
 from gscodec.encode.chunks import ChunkRecorder, Index
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
+from gscodec.encode.further import Further, order_section, with_steps
 from gscodec.encode.importance import classes_of, importance_of
 from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_header, to_splats
 from gscodec.encode.partition import check_layers, layered_cells
@@ -25,6 +26,7 @@ from gscodec.encode.refit import correction, shared
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
 from gscodec.encode.steps import Steps, check_step, make_plan, quality_of, steps_at
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search
+from gscodec.encode.thumbnails import leading_sections
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.rigs import Kind, make_rig
@@ -93,6 +95,7 @@ class Encoder:
         coordinate_system: int = coordinate_systems.UNSPECIFIED,
         rendering_model: int = rendering_models.CLASSIC,
         progress: Progress | None = None,
+        further: Further | None = None,
     ) -> None:
         splats = to_splats(splats)
         self.layers, self.stream = check_layers(layers), stream
@@ -122,7 +125,10 @@ class Encoder:
             weight = None if weight is None else weight[self.rows]
         self.splats = splats
         self.weight = weight
-        self.scene = scene_header(splats, coordinate_system, rendering_model)
+        self.further = further or Further()
+        self.leading = leading_sections(self.further, splats, self._given, self.threads)
+        scene = replace(scene_header(splats, coordinate_system, rendering_model), offset=self.further.offset)
+        self.scene, self.extra_steps = with_steps(scene, splats, self.further.extra_errors)
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._ruler: Ruler | None = None
@@ -212,6 +218,8 @@ class Encoder:
             "dropped_nonfinite": self.dropped,
             "sh_degree": self.splats.sh_degree,
             "views": len(self.cameras),
+            **({"extra_steps": self.extra_steps} if self.extra_steps else {}),
+            "thumbnail": any(id == b"THMB" for id, _ in self.leading),
         }
         pool = ThreadPoolExecutor(self.threads)
         try:
@@ -222,7 +230,7 @@ class Encoder:
             chosen = self._chosen(steps)
             report["pruned"] = len(self.splats) - len(chosen.rows)
             if len(chosen.rows) == 0:
-                data = assemble(self.scene, [], stream=self.stream)
+                data = assemble(self.scene, [], leading=self.leading, stream=self.stream)
                 return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
             rounds = self.effort.rounds if self.sight is not None else 0
             passes = self._recorded(pool, chosen, steps, keeps=rounds == 0)
@@ -234,11 +242,12 @@ class Encoder:
             for number in range(rounds):
                 constants = self._corrected(chosen, passes, number)
                 passes.choose(constants, "correcting colours", keeps=number + 1 == rounds)
+            order = self.rows[chosen.rows[np.concatenate(passes.order).astype(np.int64)]]
             written = passes.write()
         finally:
             pool.shutdown(cancel_futures=True)
-        permutation = np.concatenate(passes.order).astype(np.int64)
-        data = assemble(self.scene, [written], stream=self.stream)
+        ordering = [order_section(order)] if self.further.keep_order else []
+        data = assemble(self.scene, [written], leading=self.leading, closing=ordering, stream=self.stream)
         report |= {
             "bytes": len(data),
             "bytes_by_stream": written.sizes,
@@ -250,7 +259,10 @@ class Encoder:
             counts = np.bincount(passes.layers, [len(cell) for cell in passes.order], self.layers)
             sizes = np.bincount(passes.layers, [len(chunk) for chunk in written.chunks], self.layers)
             report["layers"] = {"splats": counts.astype(int).tolist(), "bytes": sizes.astype(int).tolist()}
-        return Encoded(data=data, order=self.rows[chosen.rows[permutation]], report=report)
+        if ordering:
+            report["order_bytes"] = len(ordering[0][1])
+            order = np.sort(order)  # as they come out
+        return Encoded(data=data, order=order, report=report)
 
     def _chosen(self, steps: Steps) -> _Chosen:
         """The splats that are coded, and what is known of them."""

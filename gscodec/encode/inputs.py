@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.attributes import extras
 from gscodec.container import ExtraAttribute, SceneHeader
-from gscodec.container.scene import FIRST_EXTRA_ID
+from gscodec.container.extra import FIRST_EXTRA_ID
 from gscodec.encode.chunks import whole_rows
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.camera_files import MAX_NUMBER, MAX_SIDE, MIN_FOCAL, read_cameras
@@ -84,7 +84,7 @@ def to_splats(source: object) -> Splats:
     for key in keys:
         if key in found.values():
             continue
-        array = _array(given[key], key)
+        array = array_of(given[key], key)
         if array.ndim and len(array) == n:
             further[key] = array
     return Splats(**arrays, extras=further)
@@ -194,7 +194,7 @@ def scene_header(
     )
 
 
-def _array(value: Any, key: str) -> NDArray[Any]:
+def array_of(value: Any, key: str) -> NDArray[Any]:
     """An array, or what a tensor of any device holds: told by its methods, so that nothing imports torch."""
     for method in ("detach", "cpu", "numpy"):
         if callable(getattr(value, method, None)):
@@ -211,7 +211,7 @@ def _array(value: Any, key: str) -> NDArray[Any]:
 def _single(value: Any, key: str) -> NDArray[np.float32]:
     if callable(getattr(value, "detach", None)) and callable(getattr(value, "float", None)):
         value = value.detach().float()  # numpy lacks some of the types that tensors have
-    array = _array(value, key)
+    array = array_of(value, key)
     if array.dtype.kind not in "fiu":
         raise UsageError("usage.splats", f"{key} holds {array.dtype}, expected numbers")
     with np.errstate(over="ignore"):  # infinite then, and so treated as other infinite values are

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.encode.effort import DEFAULT, Effort
 from gscodec.encode.encoder import Encoded, Encoder, choose_steps, score_facts
+from gscodec.encode.further import Further
 from gscodec.encode.inputs import to_splats
 from gscodec.encode.progress import Progress
 from gscodec.encode.steps import quality_of
@@ -38,10 +39,12 @@ def encode_splats(
     coordinate_system: int = coordinate_systems.UNSPECIFIED,
     rendering_model: int = rendering_models.CLASSIC,
     progress: Progress | None = None,
+    further: Further | None = None,
 ) -> Encoded:
     """A complete .gsc of `splats`; arguments as in `gscodec.encode`.
 
     rig                                 where to put cameras when none are given: see `make_rig`
+    further                             what else to store
     coordinate_system, rendering_model  what the scene header says of the splats; nothing is changed for it
 
     Raises `EncodeError`, `InputError`, `UsageError`.
@@ -64,6 +67,7 @@ def encode_splats(
         coordinate_system=coordinate_system,
         rendering_model=rendering_model,
         progress=progress,
+        further=further,
     )
     if target is not None and len(encoder.splats) and (target.kind == "size" or encoder.ruler):
         encoded = encoder.reach(target, steps)

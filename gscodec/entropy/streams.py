@@ -20,6 +20,7 @@ class StreamBytes:
     counts: NDArray[np.uint32]
     data: NDArray[np.uint8]
     offset: int
+    section: str = "CHNK"
 
     def source(self, tables: TableSet, contexts: NDArray[np.uint8]) -> kernels.Source:
         """What a kernel reads from. Raises `Malformed` as the stream's first error."""
@@ -30,5 +31,5 @@ class StreamBytes:
         if status:
             code, clause, message = STATUS[status]
             raise Malformed(
-                code, f"{message} ({self.name})", clause=clause, section="CHNK", offset=self.offset
+                code, f"{message} ({self.name})", clause=clause, section=self.section, offset=self.offset
             )

@@ -65,7 +65,7 @@ def _built_in() -> kernels.Tables:
 
 
 def read_tables(
-    words: NDArray[np.uint8], count: int, sizes: Mapping[str, int], *, offset: int
+    words: NDArray[np.uint8], count: int, sizes: Mapping[str, int], *, offset: int, section: str = "PARM"
 ) -> tuple[TableSet, dict[str, NDArray[np.uint8]]]:
     """(3.8, 3.9) `count` tables, then the table of every context of each map; `sizes` says how many it has.
 
@@ -76,7 +76,7 @@ def read_tables(
     status, frequencies, resolutions, maps = kernels.read_tables(source, count, list(sizes.values()))
     if status:
         code, clause, message = STATUS[status]
-        raise Malformed(code, message, clause=clause, section="PARM", offset=offset)
+        raise Malformed(code, message, clause=clause, section=section, offset=offset)
     ends = list(accumulate(sizes.values()))
     found = {name: maps[end - size : end] for (name, size), end in zip(sizes.items(), ends, strict=True)}
     return TableSet(frequencies=frequencies, resolutions=resolutions), found

@@ -1,7 +1,7 @@
 """Pictures of a comparison as PNG files: `side_by_side`, `heat_map`, `write_png`, `Gallery`.
 
-Composed pictures are (H, W, 3) uint8. This is the only module that needs pillow: nothing that encodes,
-decodes or measures imports it.
+Composed pictures are (H, W, 3) uint8. Only this module and thumbnails on request need pillow: nothing
+else that encodes, decodes or measures imports it.
 """
 
 from __future__ import annotations

@@ -125,12 +125,17 @@ def read_header(source: ByteSource) -> PlyHeader:
     return PlyHeader(format=form, elements=tuple(elements), comments=tuple(comments))
 
 
-def header_bytes(count: int, properties: Iterable[tuple[str, str]]) -> bytes:
-    """The header of a binary little-endian file with `count` vertices; `properties` are (name, PLY type)."""
-    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+def header_bytes(count: int, properties: Iterable[tuple[str, str]], comments: Iterable[str] = ()) -> bytes:
+    """The header of a binary little-endian file with `count` vertices; `properties` are (name, PLY type).
+
+    Of a comment, control characters and line ends become spaces.
+    """
+    lines = ["ply", "format binary_little_endian 1.0"]
+    lines += ["comment " + "".join(c if c.isprintable() else " " for c in text) for text in comments]
+    lines += [f"element vertex {count}"]
     lines += [f"property {kind} {name}" for name, kind in properties]
     lines += ["end_header", ""]
-    return "\n".join(lines).encode("ascii")
+    return "\n".join(lines).encode()
 
 
 def _expect_magic(source: ByteSource) -> None:

@@ -36,15 +36,20 @@ class Slot:
     dtype: np.dtype[Any]
 
 
-def slots_of(header: PlyHeader, vertex: PlyElement) -> tuple[list[Slot], tuple[str, ...]]:
-    """A slot for each vertex property, and the names of the missing ones that have a default."""
+def slots_of(
+    header: PlyHeader, vertex: PlyElement, position: np.dtype[Any]
+) -> tuple[list[Slot], tuple[str, ...]]:
+    """A slot for each vertex property, and the names of the missing ones that have a default.
+
+    Standard ones are float32, positions of the type `position`.
+    """
     names = [p.name for p in vertex.properties]
     for item in vertex.properties:
         if item.is_list:
             raise InputError("ply.list", f"vertex property {item.name!r} is a list; splats have none")
     rest = _rest_count(names)
     standard = {
-        name: Slot(target, column, len(group), np.dtype(np.float32))
+        name: Slot(target, column, len(group), position if target == "positions" else np.dtype(np.float32))
         for target, group in standard_names(rest).items()
         for column, name in enumerate(group)
     }
@@ -129,8 +134,13 @@ class Table:
             self._capacity = min(self._count, max(rows, self._capacity + self._capacity // 2))
             self._resize(self._capacity)
 
-    def splats(self, rows: int) -> Splats:
-        """The first `rows` rows; the table is spent."""
+    def positions(self, rows: int) -> NDArray[Any]:
+        """The positions of the first `rows` rows."""
+        return self._arrays["positions"][:rows]
+
+    def splats(self, rows: int, positions: NDArray[np.float32]) -> Splats:
+        """The first `rows` rows, at `positions`; the table is spent."""
+        del self._arrays["positions"]
         self._resize(rows)
         arrays = self._arrays
         rotations, scales = arrays.pop("rotations"), arrays.pop("scales")
@@ -141,7 +151,7 @@ class Table:
             opacities = np.full(rows, DEFAULT_OPACITY, np.float32)
         rest = arrays.pop("sh_rest", np.empty((rows, 0), np.float32))
         return Splats(
-            positions=arrays.pop("positions"),
+            positions=positions,
             scales=scales,
             rotations=rotations,
             opacities=opacities.reshape(rows),

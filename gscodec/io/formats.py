@@ -18,7 +18,9 @@ from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError, UsageError
 from gscodec.io._source import read_error
 from gscodec.io.axes import in_axes
-from gscodec.io.ply import PlyScene, ply_header, read_ply, write_ply
+from gscodec.io.offset import Offset, is_offset, offset_comment
+from gscodec.io.ply import PlyScene, read_ply
+from gscodec.io.ply_writing import ply_header, write_ply
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
@@ -77,9 +79,18 @@ class Format:
 # ---- PLY, whose module is older than the interface
 
 
-def _read_ply(source: Place | BinaryIO, *, max_bytes: int | None = None) -> SplatFile:
-    scene = read_ply(source, max_bytes=max_bytes)
-    return SplatFile(splats=scene.splats, comments=scene.comments, notes=notes_on(scene))
+def read_ply_file(
+    source: Place | BinaryIO, *, max_bytes: int | None = None, offset: Offset | None = None
+) -> SplatFile:
+    """`read_ply`, as a `SplatFile`."""
+    scene = read_ply(source, max_bytes=max_bytes, offset=offset)
+    return SplatFile(
+        splats=scene.splats,
+        comments=scene.comments,
+        offset=scene.offset,
+        moved=scene.moved,
+        notes=notes_on(scene),
+    )
 
 
 def notes_on(scene: PlyScene) -> tuple[str, ...]:
@@ -90,7 +101,8 @@ def notes_on(scene: PlyScene) -> tuple[str, ...]:
     if rest := scene.trailing_bytes:
         notes.append(f"ignored {rest:,} byte{'' if rest == 1 else 's'} after the declared data")
     extras = scene.splats.extras
-    wide = [name for name, kind in scene.properties if kind in ("double", "float64") and name not in extras]
+    kept = {*extras, *(("x", "y", "z") if any(scene.moved) else ())}
+    wide = [name for name, kind in scene.properties if kind in ("double", "float64") and name not in kept]
     if wide:
         notes.append(f"double precision is not kept: {', '.join(wide[:4])}{', ...' if len(wide) > 4 else ''}")
     return tuple(notes)
@@ -118,13 +130,14 @@ def _lost_in_ply(file: SplatFile) -> tuple[str, ...]:
         lost.append("that the splats were trained with antialiasing")
     if file.rendering_model == rendering_models.SURFELS:
         lost.append("that the splats are flat discs (2DGS)")
-    if file.comments:
-        lost.append("the comments")
     return tuple(lost)
 
 
 def _write_ply(sink: Place | BinaryIO, file: SplatFile) -> int:
-    return write_ply(sink, _without_unwritable(file.splats))
+    comments = [line for line in file.comments if not is_offset(line)]
+    if any(file.offset):
+        comments.append(offset_comment(file.offset))
+    return write_ply(sink, _without_unwritable(file.splats), comments=comments)
 
 
 # ---- what files start with
@@ -211,7 +224,7 @@ FORMATS: dict[str, Format] = {
             axes=coordinate_systems.RIGHT_DOWN_FORWARD,
             states_axes=False,
             sniff=_is_ply,
-            read=_read_ply,
+            read=read_ply_file,
             lost=_lost_in_ply,
             write=_write_ply,
         ),

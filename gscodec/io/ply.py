@@ -1,4 +1,4 @@
-"""PLY files of splats, in the layouts of the common 3DGS training code: `read_ply`, `write_ply`.
+"""PLY files of splats, in the layouts of the common 3DGS training code: `read_ply`.
 
 Vertex properties, in the order in which they are written ("inria"; "compact" leaves nx, ny, nz out):
 
@@ -13,37 +13,35 @@ Vertex properties, in the order in which they are written ("inria"; "compact" le
 
 They are read in any order and of any scalar type; what is none of them becomes a one-column extra of its
 own type, so that reading does not put the columns of an (N, M) extra together again. Rows are read
-and written in blocks, straight into and out of the arrays of `Splats`.
+and written in blocks, straight into and out of the arrays of `Splats`. `ply_writing` is the other direction.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.errors import InputError, UsageError
+from gscodec.errors import InputError
 from gscodec.io._ply_ascii import BYTES_PER_VALUE, AsciiRows, convert, parse_rows
-from gscodec.io._ply_header import (
-    BYTE_ORDERS,
-    TYPE_NAMES,
-    PlyElement,
-    header_bytes,
-    is_property_name,
-    read_header,
-)
-from gscodec.io._ply_layout import NORMALS, Table, runs_of, slots_of, standard_names
+from gscodec.io._ply_header import BYTE_ORDERS, PlyElement, read_header
+from gscodec.io._ply_layout import Table, runs_of, slots_of
 from gscodec.io._source import ByteSource, read_error
-from gscodec.io.output import atomic_output
-from gscodec.splats import SH_REST_COUNTS, Splats
-
-Layout = Literal["inria", "compact"]
+from gscodec.io.offset import (
+    NOWHERE,
+    Floats3,
+    Offset,
+    auto_offset,
+    checked_offset,
+    relative,
+    stated_offset,
+)
+from gscodec.splats import Splats
 
 BLOCK_BYTES = 1 << 21
 
@@ -58,6 +56,8 @@ class PlyScene:
     trailing_bytes  bytes after the declared data; not counted (0) where lists of unknown size follow
     properties      (name, PLY type) of the vertex element, in file order
     missing         standard properties that it lacks and that were filled with defaults
+    offset          what has to be added to the positions, in float64, to place them in a larger frame
+    moved           what was subtracted from the positions of the file; what came with them has to follow
     """
 
     splats: Splats
@@ -66,39 +66,49 @@ class PlyScene:
     trailing_bytes: int
     properties: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
+    offset: Floats3 = NOWHERE
+    moved: Floats3 = NOWHERE
 
 
 # ---- reading ----------------------------------------------------------------------------------------------
 
 
-def read_ply(source: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | None = None) -> PlyScene:
+def read_ply(
+    source: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | None = None, offset: Offset | None = None
+) -> PlyScene:
     """Read a PLY file of splats from a path or a binary file object (a pipe too), to its end.
 
     Required: x, y, z, f_dc_0..2, scale_0, scale_1, rot_0..3. A file without `opacity` is opaque
     (`DEFAULT_OPACITY`), one without `scale_2` flat (`DEFAULT_SCALE_2`). Normals that are all zero are
     dropped. Standard properties become float32, extra ones keep their type. `max_bytes` bounds the input.
 
+    Positions stay as they are and are relative to the offset that a comment "offset X Y Z" states. An
+    `offset` of three numbers is subtracted from them (and what a comment states, added) before they become
+    float32; "auto" does so where no comment states any, x, y or z is double and the scene is far away.
+
     Raises `InputError`: "io.read", "io.limit", "ply.magic", "ply.header", "ply.truncated",
     "ply.missing", "ply.pointcloud", "ply.compressed", "ply.sh", "ply.list", "ply.value", "ply.memory".
     """
     if not isinstance(source, (str, os.PathLike)):
-        return _read(ByteSource(source, max_bytes=max_bytes))
+        return _read(ByteSource(source, max_bytes=max_bytes), offset)
     try:
         file = io.FileIO(source)
     except OSError as error:
         raise read_error(error, os.fspath(source)) from error
     with file:
-        return _read(ByteSource(file, max_bytes=max_bytes))
+        return _read(ByteSource(file, max_bytes=max_bytes), offset)
 
 
-def _read(source: ByteSource) -> PlyScene:
+def _read(source: ByteSource, offset: Offset | None) -> PlyScene:
     header = read_header(source)
     names = [element.name for element in header.elements]
     if names.count("vertex") != 1:
         raise InputError("ply.header", "the PLY header needs exactly one vertex element")
     at = names.index("vertex")
     before, vertex, after = header.elements[:at], header.elements[at], header.elements[at + 1 :]
-    slots, missing = slots_of(header, vertex)
+    is_double = any(p.dtype("=") == np.float64 for p in vertex.properties if p.name in ("x", "y", "z"))
+    exact = np.dtype(np.float64 if offset is not None and is_double else np.float32)
+    slots, missing = slots_of(header, vertex, exact)
     _check_size(source, header.format, before, vertex)
     try:
         table = Table(slots, vertex.count, trusted=source.size is not None)
@@ -106,7 +116,9 @@ def _read(source: ByteSource) -> PlyScene:
             trailing = _read_ascii(source, before, vertex, after, table)
         else:
             trailing = _read_binary(source, header.format, before, vertex, after, table)
-        splats = table.splats(vertex.count)
+        positions = table.positions(vertex.count)
+        origin, moved = _offsets(positions, stated_offset(header.comments), offset)
+        splats = table.splats(vertex.count, relative(positions, moved))
     except MemoryError as error:
         raise InputError("ply.memory", f"not enough memory for {vertex.count:,} splats") from error
     return PlyScene(
@@ -116,7 +128,22 @@ def _read(source: ByteSource) -> PlyScene:
         trailing_bytes=trailing,
         properties=tuple((p.name, p.type) for p in vertex.properties),
         missing=missing,
+        offset=origin,
+        moved=moved,
     )
+
+
+def _offsets(
+    positions: NDArray[Any], stated: Floats3 | None, wanted: Offset | None
+) -> tuple[Floats3, Floats3]:
+    """The scene offset, and what has to be subtracted from the positions for it. Raises `UsageError`."""
+    if wanted is None or (wanted == "auto" and stated is not None):
+        return stated or NOWHERE, NOWHERE
+    if isinstance(wanted, str):
+        found = auto_offset(positions) if positions.dtype == np.float64 else NOWHERE
+        return found, found
+    found, (x, y, z) = checked_offset(wanted), stated or NOWHERE
+    return found, (found[0] - x, found[1] - y, found[2] - z)
 
 
 def _check_size(source: ByteSource, form: str, before: Iterable[PlyElement], vertex: PlyElement) -> None:
@@ -214,159 +241,3 @@ def _read_ascii(
 
 def _truncated(source: ByteSource, where: str) -> InputError:
     return InputError("ply.truncated", f"the PLY data ends {where}", offset=source.position)
-
-
-# ---- writing ----------------------------------------------------------------------------------------------
-
-
-def write_ply(
-    sink: str | os.PathLike[str] | BinaryIO,
-    splats_or_blocks: Splats | Iterable[Splats],
-    *,
-    layout: Layout = "inria",
-    count: int | None = None,
-    sh_degree: int | None = None,
-) -> int:
-    """Write a binary little-endian PLY file to a path (whole or not at all) or a binary file; its size.
-
-    Of an iterable of blocks `count` must be given: the sum of their lengths. All need the same SH
-    degree and extras as the first. `sh_degree`: cut, or fill with zeros, to another degree than the splats'.
-
-    Raises `UsageError` for what does not fit together, `InputError` "io.write" for a path that fails.
-    """
-    if isinstance(splats_or_blocks, Splats):
-        count = len(splats_or_blocks) if count is None else count
-        splats_or_blocks = (splats_or_blocks,)
-    elif count is None:
-        raise UsageError("ply.count", "a PLY file's header needs the count before the blocks are written")
-    pieces = _file_pieces(iter(splats_or_blocks), layout, count, sh_degree)
-    if isinstance(sink, (str, os.PathLike)):
-        with atomic_output(sink) as file:
-            return sum(_write_all(file, piece) for piece in pieces)
-    return sum(_write_all(sink, piece) for piece in pieces)
-
-
-def ply_header(
-    splats: Splats, *, layout: Layout = "inria", count: int | None = None, sh_degree: int | None = None
-) -> bytes:
-    """The header that `write_ply` writes for `splats`, or for `count` splats like them."""
-    properties = [(name, TYPE_NAMES[dtype.str[1:]]) for name, dtype in _columns(splats, layout, sh_degree)]
-    return header_bytes(len(splats) if count is None else count, properties)
-
-
-def ply_rows(splats: Splats, *, layout: Layout = "inria", sh_degree: int | None = None) -> NDArray[np.uint8]:
-    """The rows that `write_ply` writes: (N, bytes of a row) uint8, C-contiguous."""
-    columns = _columns(splats, layout, sh_degree)
-    rest = SH_REST_COUNTS[splats.sh_degree if sh_degree is None else sh_degree]
-    offsets = np.cumsum([0, *(dtype.itemsize for _, dtype in columns)])
-    rows = np.zeros((len(splats), int(offsets[-1])), np.uint8)
-    at = {name: (int(offset), dtype) for (name, dtype), offset in zip(columns, offsets[:-1], strict=True)}
-
-    def put(first_name: str, values: NDArray[Any]) -> None:
-        """Consecutive columns from `first_name` on."""
-        offset, dtype = at[first_name]
-        shape, strides = values.shape, (rows.shape[1], dtype.itemsize)
-        np.ndarray(shape, dtype, rows.data, offset, strides)[...] = values
-
-    if not len(splats):
-        return rows
-    put("x", splats.positions)
-    put("f_dc_0", splats.sh_dc)
-    for channel in range(3 if rest else 0):
-        put(f"f_rest_{channel * rest}", splats.sh_rest[:, :rest, channel])
-    put("opacity", splats.opacities[:, None])
-    put("scale_0", splats.scales)
-    put("rot_0", splats.rotations)
-    for name, array in splats.extras.items():
-        if array.ndim == 1:
-            put(name, array[:, None])
-        elif array.shape[1]:
-            put(f"{name}_0", array)
-    return rows
-
-
-def _columns(splats: Splats, layout: Layout, sh_degree: int | None) -> list[tuple[str, np.dtype[Any]]]:
-    """Name and little-endian type of each property, in file order."""
-    _check_options(layout, sh_degree)
-    found = list(_extra_columns(splats))
-    extras = dict(found)
-    if len(extras) < len(found):
-        twice = next(name for i, (name, _) in enumerate(found) if name in dict(found[:i]))
-        raise UsageError("ply.name", f"two extras would be the PLY property {twice!r}")
-    real = np.dtype("<f4")
-    columns = [(name, real) for name in ("x", "y", "z")]
-    if layout == "inria":
-        columns += [(name, extras.pop(name, real)) for name in NORMALS]
-    rest = SH_REST_COUNTS[splats.sh_degree if sh_degree is None else sh_degree]
-    names = standard_names(rest)
-    file_order = [f"f_rest_{i}" for i in range(3 * rest)]
-    for name in chain(names["sh_dc"], file_order, names["opacities"], names["scales"], names["rotations"]):
-        columns.append((name, real))
-    taken = {name for name, _ in columns}
-    if clash := sorted(taken & extras.keys()):
-        raise UsageError("ply.name", f"the extra {clash[0]!r} has the name of a standard PLY property")
-    return columns + list(extras.items())
-
-
-def _check_options(layout: Layout, sh_degree: int | None) -> None:
-    if layout not in get_args(Layout):
-        raise UsageError("ply.layout", f"unknown PLY layout {layout!r}; expected one of {get_args(Layout)}")
-    if sh_degree is not None and sh_degree not in range(len(SH_REST_COUNTS)):
-        raise UsageError("usage.sh_degree", f"SH degree {sh_degree} is not 0 to 3")
-
-
-def _extra_columns(splats: Splats) -> Iterator[tuple[str, np.dtype[Any]]]:
-    for name, array in splats.extras.items():
-        little = array.dtype.newbyteorder("<")
-        if array.dtype.kind not in "iuf" or little.str[1:] not in TYPE_NAMES:
-            raise UsageError("ply.type", f"the extra {name!r} is {array.dtype}, for which PLY has no type")
-        columns = [name] if array.ndim == 1 else [f"{name}_{i}" for i in range(array.shape[1])]
-        for column in columns:
-            if not is_property_name(column):
-                raise UsageError("ply.name", f"the extra name {column!r} cannot be written to a PLY header")
-            yield column, little
-
-
-def _file_pieces(
-    blocks: Iterator[Splats], layout: Layout, count: int, sh_degree: int | None
-) -> Iterator[bytes | NDArray[np.uint8]]:
-    """The header and the rows, a block at a time."""
-    _check_options(layout, sh_degree)
-    first = next(blocks, None)
-    if first is None:
-        first = _no_splats(sh_degree or 0)
-    wanted = first.sh_degree if sh_degree is None else None
-    columns = _columns(first, layout, sh_degree)
-    yield ply_header(first, layout=layout, count=count, sh_degree=sh_degree)
-    step = max(1, BLOCK_BYTES // sum(dtype.itemsize for _, dtype in columns))
-    written = 0
-    for block in chain((first,), blocks):
-        written += len(block)
-        if written > count:
-            break
-        if wanted not in (None, block.sh_degree) or _columns(block, layout, sh_degree) != columns:
-            raise UsageError("ply.blocks", "a block has another SH degree or other extras than the first")
-        for start in range(0, len(block), step):
-            yield ply_rows(block.take(slice(start, start + step)), layout=layout, sh_degree=sh_degree)
-    if written != count:
-        raise UsageError("ply.count", f"{written:,} splats or more came for a PLY file of {count:,}")
-
-
-def _no_splats(sh_degree: int) -> Splats:
-    return Splats(
-        positions=np.zeros((0, 3), np.float32),
-        scales=np.zeros((0, 3), np.float32),
-        rotations=np.zeros((0, 4), np.float32),
-        opacities=np.zeros(0, np.float32),
-        sh_dc=np.zeros((0, 3), np.float32),
-        sh_rest=np.zeros((0, SH_REST_COUNTS[sh_degree], 3), np.float32),
-    )
-
-
-def _write_all(sink: BinaryIO, piece: bytes | NDArray[np.uint8]) -> int:
-    """Write all bytes, also to an unbuffered file, which may take only some at a time."""
-    view = memoryview(piece if isinstance(piece, bytes) else piece.reshape(-1).data)
-    size = len(view)
-    while view:
-        view = view[sink.write(view) or 0 :]
-    return size

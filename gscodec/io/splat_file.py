@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gscodec._generated import coordinate_systems, rendering_models
+from gscodec.io.offset import NOWHERE, Floats3
 from gscodec.splats import Splats
 
 
@@ -26,6 +27,8 @@ class SplatFile:
     coordinate_system  of `gscodec._generated.coordinate_systems`: UNSPECIFIED where nothing says
     rendering_model    of `gscodec._generated.rendering_models`
     comments           lines of text
+    offset             what has to be added to positions, in float64, to place them in a larger frame
+    moved              what the reader subtracted from positions; what came with them has to follow
     notes              what the reader had to decide or leave out, a sentence each
     """
 
@@ -33,4 +36,6 @@ class SplatFile:
     coordinate_system: int = coordinate_systems.UNSPECIFIED
     rendering_model: int = rendering_models.CLASSIC
     comments: tuple[str, ...] = ()
+    offset: Floats3 = NOWHERE
+    moved: Floats3 = NOWHERE
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""(6.9) `python -m gscodec.reference IN OUT [--trace FILE]`: decode IN to the canonical PLY OUT."""
+"""(6.9) `python -m gscodec.reference IN OUT [--file-order] [--trace FILE]`: from IN to the canonical PLY."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from pathlib import Path
 
 from gscodec.errors import GscError, InputError
 from gscodec.reference.container import read_container
-from gscodec.reference.decode import DecodedChunk, columns, decode_chunks, ply, scene_of, splat_from_integers
+from gscodec.reference.decode import (
+    DecodedChunk,
+    columns,
+    decode_chunks,
+    in_input_order,
+    ply,
+    scene_of,
+    splat_from_integers,
+)
 
 
 def trace(number: int, chunk: DecodedChunk) -> Iterator[dict[str, object]]:
@@ -67,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--trace", type=Path, help="write the integers of every stage as JSON lines")
+    parser.add_argument("--file-order", action="store_true", help="pay no attention to a permutation")
     options = parser.parse_args(arguments)
     try:
         container = read_container(read(options.input))
@@ -79,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
             splats += [splat_from_integers(chunk, i, scene.extras) for i in range(chunk.header.count)]
         if options.trace:
             write(options.trace, "".join(lines).encode())
+        if not options.file_order:
+            splats = in_input_order(container, splats)
         write(options.output, ply(scene, splats))
     except GscError as error:
         print(error, file=sys.stderr)

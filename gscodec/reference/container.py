@@ -35,6 +35,7 @@ MUST_UNDERSTAND = 1
 STREAM_MODE = 1
 UNKNOWN_SPLATS = 2**64 - 1
 UNKNOWN_CHUNKS = 2**32 - 1
+STEP_EXPONENTS = {extra_types.F32: (-200, 80), extra_types.F64: (-1074, 976)}
 
 
 @dataclass
@@ -66,6 +67,8 @@ class ExtraAttribute:
     components: int
     coding: int
     name: str
+    mantissa: int = 0  # of the step of coding 1
+    exponent: int = 0
 
 
 @dataclass
@@ -208,22 +211,24 @@ def read_section(data: bytes, start: int, header: FileHeader, verify: bool) -> S
         raise Malformed("container.section_id", f"section id {id!r}", clause="2.4", offset=start)
     if flags & ~MUST_UNDERSTAND:
         raise Unsupported("container.flags", f"section flags {flags:#x}", clause="2.4", offset=start + 4)
-    if is_known(id) and flags != MUST_UNDERSTAND:
-        raise Malformed("container.section_required", "flag not set", clause="2.4", offset=start + 4)
-    if not is_known(id) and flags == MUST_UNDERSTAND:
+    known = known_section(id)
+    if known is not None and flags != known.must_understand:
+        raise Malformed("container.section_required", f"flags {flags}", clause="2.4", offset=start + 4)
+    if known is None and flags == MUST_UNDERSTAND:
         raise Unsupported("container.section_unknown", f"section {id!r}", clause="2.4", offset=start)
     return Section(id, flags, start, data[start + 16 : end - 4], end)
 
 
-def is_known(id: bytes) -> bool:
-    """(2.4) Whether this version defines the section."""
-    return any(row.id == id.decode() and row.status == "known" for row in sections.ROWS)
+def known_section(id: bytes) -> sections.Row | None:
+    """(2.4) The row of a section that this version defines."""
+    rows = (row for row in sections.ROWS if row.id == id.decode() and row.status == "known")
+    return next(rows, None)
 
 
 def next_state(header: FileHeader, state: str, section: Section) -> str:
     """(2.5) The state after a section: one look-up in the table of orders."""
     mode = "stream" if header.stream_mode else "file"
-    symbol = section.id.decode() if is_known(section.id) else "other"
+    symbol = section.id.decode() if known_section(section.id) else "other"
     for row in order.ROWS:
         if (row.mode, row.state, row.section) == (mode, state, symbol):
             return row.next
@@ -254,7 +259,7 @@ def read_scene_header(section: Section, header: FileHeader) -> SceneHeader:
         raise LimitError("limit.extra_attributes", f"{extra_count}", clause="2.6", offset=at + 72)
     position = 74
     for _ in range(extra_count):
-        if len(payload) < position + 6 or len(payload) < position + 6 + payload[position + 5]:
+        if len(payload) < position + 6 or len(payload) < position + extra_bytes(payload, position):
             raise wrong_length(section)
         position = read_extra_attribute(payload, position, at, scene.extras)
     if position != len(payload):
@@ -322,6 +327,11 @@ def check_bounds(bounds: tuple[float, ...], at: int, clause: str) -> None:
             raise Malformed("container.bounds", "minimum over maximum", clause=clause, offset=at + 4 * i)
 
 
+def extra_bytes(payload: bytes, position: int) -> int:
+    """(2.6) The size of the extra attribute at `position`."""
+    return 6 + payload[position + 5] + (4 if payload[position + 4] == extra_codings.STEPPED else 0)
+
+
 def read_extra_attribute(payload: bytes, position: int, at: int, extras: list[ExtraAttribute]) -> int:
     """(2.6) Append the extra attribute at `position`; the position of the next one."""
     id, type, components, coding, name_length = struct.unpack_from("<H4B", payload, position)
@@ -336,6 +346,8 @@ def read_extra_attribute(payload: bytes, position: int, at: int, extras: list[Ex
         raise Malformed("container.extra", "no components", clause="2.6", offset=here + 3)
     if coding not in extra_codings.NAMES:
         raise Unsupported("container.value", f"extra coding {coding}", clause="2.6", offset=here + 4)
+    if coding == extra_codings.STEPPED and type not in STEP_EXPONENTS:
+        raise Malformed("container.extra", "steps of an integer", clause="2.6", offset=here + 4)
     if name_length == 0:
         raise Malformed("container.extra", "an empty name", clause="2.6", offset=here + 5)
     try:
@@ -344,8 +356,16 @@ def read_extra_attribute(payload: bytes, position: int, at: int, extras: list[Ex
         raise Malformed("container.extra", "not UTF-8", clause="2.6", offset=here + 6) from None
     if not is_name(name) or any(extra.name == name for extra in extras):
         raise Malformed("container.extra", f"name {name!r}", clause="2.6", offset=here + 6)
-    extras.append(ExtraAttribute(id, type, components, coding, name))
-    return end
+    mantissa = exponent = 0
+    if coding == extra_codings.STEPPED:
+        mantissa, exponent = struct.unpack_from("<Hh", payload, end)
+        low, high = STEP_EXPONENTS[type]
+        if mantissa == 0:
+            raise Malformed("container.extra", "a step of 0", clause="2.6", offset=at + end)
+        if not low <= exponent <= high:
+            raise Malformed("container.extra", f"exponent {exponent}", clause="2.6", offset=at + end + 2)
+    extras.append(ExtraAttribute(id, type, components, coding, name, mantissa, exponent))
+    return position + extra_bytes(payload, position)
 
 
 def is_name(name: str) -> bool:

@@ -14,6 +14,7 @@ from gscodec.reference.chunk import ChunkHeader, Splats, read_chunk
 from gscodec.reference.container import Container, ExtraAttribute, SceneHeader, read_container
 from gscodec.reference.faults import Place
 from gscodec.reference.parameters import COEFFICIENTS, Parameters, read_parameters
+from gscodec.reference.permutation import read_permutation
 
 LARGEST = math.ldexp((1 << 24) - 1, 104)  # of binary32
 NORMALS = ("nx", "ny", "nz")
@@ -113,8 +114,19 @@ def decode_chunks(container: Container) -> Iterator[DecodedChunk]:
             yield DecodedChunk(header, parameters, splats)
 
 
-def decode(data: bytes, *, verify: bool = True) -> tuple[SceneHeader, list[Splat]]:
-    """(6) A whole file: its scene header, and its splats in order."""
+def in_input_order(container: Container, splats: list[Splat]) -> list[Splat]:
+    """(5.16) All splats of a file as they stood in the input, where the file has a permutation."""
+    found = [section for section in container.skipped if section.id == b"PERM"]
+    if not found:
+        return splats
+    ordered = splats.copy()
+    for rank, splat in zip(read_permutation(found[0], len(splats)), splats, strict=True):
+        ordered[rank] = splat
+    return ordered
+
+
+def decode(data: bytes, *, verify: bool = True, file_order: bool = False) -> tuple[SceneHeader, list[Splat]]:
+    """(6) A whole file: its scene header, and its splats in order: the input's, or the file's."""
     container = read_container(data, verify=verify)
     scene = scene_of(container)
     attributes = scene.extras
@@ -123,7 +135,7 @@ def decode(data: bytes, *, verify: bool = True) -> tuple[SceneHeader, list[Splat
         for chunk in decode_chunks(container)
         for i in range(chunk.header.count)
     ]
-    return scene, splats
+    return scene, splats if file_order else in_input_order(container, splats)
 
 
 # ------------------------------------------------------------ canonical PLY: 6.9

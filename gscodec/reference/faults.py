@@ -23,6 +23,10 @@ CLAUSES = {
     "static.class": "5.6",
     "static.rotation": "5.9",
     "limit.stream_symbols": "5.13",
+    "perm.length": "5.16",
+    "perm.count": "5.16",
+    "perm.range": "5.16",
+    "perm.repeat": "5.16",
     "output.type": "6.9",
     "output.name": "6.9",
 }

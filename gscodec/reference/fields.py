@@ -9,7 +9,7 @@ SIZES = {"u8": 1, "i8": 1, "u16": 2, "i16": 2, "u32": 4, "i32": 4, "i64": 8}
 
 
 class Fields:
-    """(4.1) A payload that is read from its start; `name` is "parm" or "chunk", for the error codes."""
+    """(4.1) A payload that is read from its start; `name` is for the codes of errors: parm, chunk, perm."""
 
     def __init__(self, payload: bytes, place: Place, name: str) -> None:
         self.payload, self.start, self.name = payload, place, name

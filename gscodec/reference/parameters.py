@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gscodec._generated import extra_types
+from gscodec._generated import extra_codings, extra_types
 from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.entropy import Lane, Table, read_context_map, read_table
 from gscodec.reference.faults import Place
@@ -219,8 +219,9 @@ def read_order(fields: Fields, count: int) -> list[int]:
 
 
 def words_of(extra: ExtraAttribute) -> int:
-    """(4.7) In how many words an extra attribute is coded: two for each 64-bit component."""
-    return extra.components * (2 if extra_types.ROWS[extra.type].bytes == 8 else 1)
+    """(4.7) In how many words an extra attribute is coded: two for each lossless 64-bit component."""
+    is_wide = extra_types.ROWS[extra.type].bytes == 8 and extra.coding == extra_codings.LOSSLESS
+    return extra.components * (2 if is_wide else 1)
 
 
 def read_maps(

@@ -76,7 +76,9 @@ def test_faulty_vectors_have_the_code_that_they_were_made_for() -> None:
 def test_every_stream_error_has_a_vector() -> None:
     with (ROOT / "spec/tables/errors.csv").open(encoding="utf-8", newline="") as file:
         codes = {row["code"] for row in csv.DictReader(file) if row["error_class"] in STREAM_CLASSES}
-    provoked = {vector["error"]["code"] for vector in MANIFEST if "error" in vector}
+    outcomes = [vector.get(part) for vector in MANIFEST for part in ("error", "metadata", "thumbnail")]
+    errors = [facts.get("error", facts) for facts in outcomes if isinstance(facts, dict)]
+    provoked = {error["code"] for error in errors if "code" in error}
     assert codes - provoked == set(faulty.NOT_PROVOKED)
 
 
@@ -148,6 +150,15 @@ def test_run_fails_a_wrong_decoder(tmp_path: Path, twist: str, match: str, why: 
     assert (code, report["passed"], report["failed"]) == (1, 0, 1)
     assert why in out
     assert out.endswith("0 passed, 1 failed\n")
+
+
+def test_run_accepts_a_decoder_that_skips_the_permutation(tmp_path: Path) -> None:
+    for match in ("uncommon/perm", "faulty/perm_repeat"):
+        code, out, _ = run(tmp_path, "", "--match", match)
+        assert code == 0, out
+    code, out, _ = run(tmp_path, "", "--file-order", "--match", "faulty/perm_repeat")
+    assert code == 1
+    assert "exit code 5" in out
 
 
 def test_run_finds_nothing_or_a_wrong_command_line(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ CASES: dict[str, tuple[tuple[bytes, int], str, str]] = {
     "extra id twice": (at(b"SCEN", EXTRA + 11, 64), "Malformed", "container.extra"),
     "extra type": (at(b"SCEN", EXTRA + 2, 10), "Unsupported", "container.value"),
     "extra components": (at(b"SCEN", EXTRA + 3, 0), "Malformed", "container.extra"),
-    "extra coding": (at(b"SCEN", EXTRA + 4, 1), "Unsupported", "container.value"),
+    "extra coding": (at(b"SCEN", EXTRA + 4, 2), "Unsupported", "container.value"),
     "extra name missing": (at(b"SCEN", EXTRA + 5, 0), "Malformed", "container.extra"),
     "extra name UTF-8": (at(b"SCEN", EXTRA + 6, 0xFF), "Malformed", "container.extra"),
     "extra name space": (at(b"SCEN", EXTRA + 6, 0x20), "Malformed", "container.extra"),

@@ -13,7 +13,7 @@ from gscodec.cli.decoding import check_output, survey
 from gscodec.errors import StreamError
 from gscodec.io import write_ply
 from gscodec.reference.container import read_container
-from gscodec.reference.decode import columns, decode_chunks, ply, splat_from_integers
+from gscodec.reference.decode import columns, decode_chunks, in_input_order, ply, splat_from_integers
 
 ROOT = Path(__file__).resolve().parents[2]
 Error = tuple[str, str, str, int | None]
@@ -23,7 +23,7 @@ def facts(error: StreamError) -> Error:
     return type(error).__name__, error.code, error.clause, error.offset
 
 
-def reference(data: bytes) -> bytes | Error:
+def reference(data: bytes, *, file_order: bool = False) -> bytes | Error:
     """What the reference decoder makes of it. Anything but a `StreamError` is a bug and gets through."""
     try:
         container = read_container(data)
@@ -31,13 +31,15 @@ def reference(data: bytes) -> bytes | Error:
         assert scene is not None
         columns(scene)
         chunks = list(decode_chunks(container))
+        splats = [splat_from_integers(c, i, scene.extras) for c in chunks for i in range(c.header.count)]
+        if not file_order:
+            splats = in_input_order(container, splats)
     except StreamError as error:
         return facts(error)
-    splats = [splat_from_integers(c, i, scene.extras) for c in chunks for i in range(c.header.count)]
     return ply(scene, splats)
 
 
-def fast(data: bytes, threads: int = 1) -> bytes | Error:
+def fast(data: bytes, threads: int = 1, *, file_order: bool = False) -> bytes | Error:
     """What gsdec makes of it."""
     out = io.BytesIO()
     try:
@@ -46,7 +48,7 @@ def fast(data: bytes, threads: int = 1) -> bytes | Error:
             raise found.fault
         assert found.scene is not None
         check_output(found.scene, "inria")
-        write_ply(out, gscodec.decode(data, threads=threads))
+        write_ply(out, gscodec.decode(data, threads=threads, file_order=file_order))
     except StreamError as error:
         return facts(error)
     return out.getvalue()

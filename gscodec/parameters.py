@@ -11,11 +11,12 @@
 | rotation              | u32 u32 u16 u16       | axis and twist factor, most cells of axis and twist |
 | opacity               | u32 i32               | step (Q26), offset (Q20) |
 | colour                | i8 3 x u16 3 x i32    | exponent, mantissas, offsets |
-| predicted             | u8                    | bits 0 to 4: scale, rotation, opacity, colour, SH |
-| sets                  | 3 x                   | window, power, 6 shrinks, 5 thresholds, (factor, shift)s |
-| harmonics             | (degree > 0)          | groups, bounds, basis?, exponent, colours, [basis, order] |
-| tables                | u8                    | 1 to 64 |
+| predicted             | u8                    | bits 0 to 4: scale, rotation, opacity, colour, SH; 5: sets |
+| sets                  | 3 x                   | [window, power, 6 shrinks, 5 thresholds], (factor, shift)s |
+| harmonics             | (degree > 0)          | groups, bounds, basis?, exponent, colours or step, [basis] |
+| tables                | u8                    | 0 to 64 |
 | words                 | u32, then u32 words   | one lane: all tables, then all context maps |
+| or, if tables is 0    | u8, u8, then words    | built-in set, own tables; one lane: these, then choices |
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec import built_in
 from gscodec._generated import extra_types
+from gscodec.built_in import Choice
 from gscodec.container import ExtraAttribute
 from gscodec.entropy.fields import FieldReader, FieldWriter
 from gscodec.entropy.scalar import ScalarWriter
@@ -42,6 +45,8 @@ REC_MAX = 262_143  # scale, opacity and colour
 HARMONICS_MAX = 65_535
 MATRIX_MAX = (1 << 21) - 1
 COLUMN_MAX = 32_767
+BUILT_IN_SETS = 32  # (4.2) in the field `predicted`
+STORED, BUILT_IN_BASIS, STORED_SHORT, SHORT_UNIT = 1, 2, 3, 64  # (4.6) of the field `basis`
 
 # (4.3) by exponent id (0, 1/2, 3/4, 1), then class, in 1/64 of the base step
 MULTIPLIERS = (
@@ -100,16 +105,34 @@ class PredictorSet:
     thresholds: tuple[int, ...] = (0,) * 5
     distances: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def without_distances(self) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+        """What built-in sets have."""
+        return self.window, self.power, self.shrink, self.thresholds
+
 
 @dataclass(frozen=True, kw_only=True)
 class HarmonicsParameters:
-    """(4.6) Integers to SH: groups of slots, colour matrix (3, 3), basis (K, K) and order (3K,) or None."""
+    """(4.6) Integers to SH: groups of slots, colour matrix (3, 3), basis (K, K) and order (3K,) or None.
+
+    built_in_step  of the built-in basis, whose matrices these are then; 0 if it is not that one
+    """
 
     bounds: tuple[int, ...]
     exponent: int
     colour: NDArray[np.int32]
     basis: NDArray[np.int16] | None = None
     order: NDArray[np.uint8] | None = None
+    built_in_step: int = 0
+
+    @classmethod
+    def built_in(cls, bounds: tuple[int, ...], exponent: int, step: int) -> HarmonicsParameters:
+        """(4.6) With the built-in basis of their degree."""
+        basis, order = built_in.basis_of(bounds[-1])
+        colour = built_in.colour_matrix(step)
+        return cls(
+            bounds=bounds, exponent=exponent, colour=colour, basis=basis, order=order, built_in_step=step
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +174,15 @@ class CodingParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """(4.2) A parameter set: how integers become values, tables, each stream's context map."""
+    """(4.2) A parameter set: how integers become values, tables, each stream's context map.
+
+    choice  if tables and maps are built-in ones, or some of them: which
+    """
 
     coding: CodingParameters
     tables: TableSet
     maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    choice: Choice | None = None
 
 
 def words_of(extra: ExtraAttribute) -> int:
@@ -185,6 +212,12 @@ def context_counts(coding: CodingParameters, extras: Sequence[ExtraAttribute]) -
     return counts
 
 
+def clusters(coding: CodingParameters, extras: Sequence[ExtraAttribute]) -> built_in.Maps:
+    """(3.10) The cluster of every context, by stream."""
+    bounds = coding.harmonics.bounds if coding.harmonics else ()
+    return built_in.clusters(coding.classes, bounds, [words_of(extra) for extra in extras])
+
+
 def read_parameters(
     payload: memoryview,
     offset: int,
@@ -196,7 +229,11 @@ def read_parameters(
     """(4.2) The payload of a PARM section that stands at `offset`. Raises `Malformed`."""
     fields = FieldReader(payload, section="PARM", offset=offset, name="parm", clause="4.1")
     coding = _read_coding(fields, COEFFICIENTS[sh_degree])
-    count = fields.integer("u8", 1, max_tables)
+    if (count := fields.integer("u8", 0, max_tables)) == 0:
+        found = clusters(coding, extras)
+        choice = built_in.read_choice(fields, found, max_tables)
+        tables, maps = built_in.resolved(choice, found)
+        return Parameters(coding=coding, tables=tables, maps=maps, choice=choice)
     length = fields.integer("u32")
     if len(payload) - fields.position != 4 * length:
         raise fields.wrong_length()
@@ -209,6 +246,11 @@ def write_parameters(parameters: Parameters, extras: Sequence[ExtraAttribute]) -
     """(4.2) The payload of a PARM section."""
     fields = FieldWriter()
     _write_coding(fields, parameters.coding)
+    if parameters.choice is not None:
+        choice = parameters.choice
+        fields.integers("u8", [0, choice.set, len(choice.own)])
+        words = built_in.write_choice(choice, context_counts(parameters.coding, extras))
+        return bytes(fields.data) + struct.pack(f"<{len(words)}I", *words)
     lane = ScalarWriter()
     for row, resolution in zip(
         parameters.tables.frequencies.tolist(), parameters.tables.resolutions.tolist(), strict=True
@@ -227,6 +269,12 @@ def coding_bytes(coding: CodingParameters) -> int:
     fields = FieldWriter()
     _write_coding(fields, coding)
     return len(fields.data)
+
+
+def basis_kind(basis: NDArray[np.int16]) -> int:
+    """(4.6) How a basis is stored: in bytes, if they hold it."""
+    is_short = not (basis % SHORT_UNIT).any() and (np.abs(basis.astype(int)) <= 127 * SHORT_UNIT).all()
+    return STORED_SHORT if is_short else STORED
 
 
 def _read_coding(f: FieldReader, coefficients: int) -> CodingParameters:
@@ -248,13 +296,14 @@ def _read_coding(f: FieldReader, coefficients: int) -> CodingParameters:
         mantissas=(mantissas[0], mantissas[1], mantissas[2]),
         offsets=(offsets[0], offsets[1], offsets[2]),
     )
-    predicted = f.integer("u8", 0, 31)
-    sets = (_read_set(f, 0), _read_set(f, 1), _read_set(f, 2))
+    predicted = f.integer("u8", 0, 31 | BUILT_IN_SETS)
+    are_stored = not predicted & BUILT_IN_SETS
+    sets = (_read_set(f, 0, are_stored), _read_set(f, 1, are_stored), _read_set(f, 2, are_stored))
     harmonics = _read_harmonics(f, coefficients) if coefficients else None
     exponents, caps = zip(*pairs, strict=True)
     return CodingParameters(
         id=id, classes=classes, position_cap=cap, position_mantissa=mantissa, exponents=exponents, caps=caps,
-        scale=scale, rotation=rotation, opacity=opacity, colour=colour, predicted=predicted, sets=sets,
+        scale=scale, rotation=rotation, opacity=opacity, colour=colour, predicted=predicted & 31, sets=sets,
         harmonics=harmonics,
     )  # fmt: skip
 
@@ -275,29 +324,37 @@ def _write_coding(f: FieldWriter, p: CodingParameters) -> None:
     f.integer("i8", p.colour.exponent)
     f.integers("u16", list(p.colour.mantissas))
     f.integers("i32", list(p.colour.offsets))
-    f.integer("u8", p.predicted)
+    are_stored = any(each.without_distances != built_in.predictor_set(i) for i, each in enumerate(p.sets))
+    f.integer("u8", p.predicted | (0 if are_stored else BUILT_IN_SETS))
     for each in p.sets:
-        _write_set(f, each)
+        _write_set(f, each, are_stored)
     if p.harmonics is not None:
         _write_harmonics(f, p.harmonics)
 
 
-def _read_set(f: FieldReader, distances: int) -> PredictorSet:
+def _read_set(f: FieldReader, distances: int, is_stored: bool) -> PredictorSet:
+    window, power, shrink, thresholds = (
+        _read_stored_set(f) if is_stored else built_in.predictor_set(distances)
+    )
+    pairs = tuple((f.integer("u8"), f.integer("u8", 0, 31)) for _ in range(distances))
+    return PredictorSet(window=window, power=power, shrink=shrink, thresholds=thresholds, distances=pairs)
+
+
+def _read_stored_set(f: FieldReader) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
     window, power = f.integer("u8", 0, 16), f.integer("u8", 1, 4)
     shrink = f.integers("u16", 6, 0, 256)
     thresholds: list[int] = []
     for _ in range(5):
         thresholds.append(f.integer("u8", thresholds[-1] if thresholds else 0))
-    pairs = tuple((f.integer("u8"), f.integer("u8", 0, 31)) for _ in range(distances))
-    return PredictorSet(
-        window=window, power=power, shrink=tuple(shrink), thresholds=tuple(thresholds), distances=pairs
-    )
+    return window, power, tuple(shrink), tuple(thresholds)
 
 
-def _write_set(f: FieldWriter, p: PredictorSet) -> None:
-    f.integers("u8", [p.window, p.power])
-    f.integers("u16", list(p.shrink))
-    f.integers("u8", [*p.thresholds, *(value for pair in p.distances for value in pair)])
+def _write_set(f: FieldWriter, p: PredictorSet, is_stored: bool) -> None:
+    if is_stored:
+        f.integers("u8", [p.window, p.power])
+        f.integers("u16", list(p.shrink))
+        f.integers("u8", list(p.thresholds))
+    f.integers("u8", [value for pair in p.distances for value in pair])
 
 
 def _read_harmonics(f: FieldReader, coefficients: int) -> HarmonicsParameters:
@@ -308,12 +365,15 @@ def _read_harmonics(f: FieldReader, coefficients: int) -> HarmonicsParameters:
         bounds.append(f.integer("u8", low, coefficients))
     if any(a >= b for a, b in pairwise(bounds)):
         raise f.malformed("parm.range", "group bounds do not ascend", f.place - 1)
-    has_basis, exponent = f.integer("u8", 0, 1), f.integer("i8")
+    kind, exponent = f.integer("u8", 0, STORED_SHORT), f.integer("i8")
+    if kind == BUILT_IN_BASIS:
+        return HarmonicsParameters.built_in(tuple(bounds), exponent, f.integer("u32", 1, MATRIX_MAX))
     colour = np.array(f.integers("i32", 9, -MATRIX_MAX, MATRIX_MAX), np.int32).reshape(3, 3)
-    if not has_basis:
+    if not kind:
         return HarmonicsParameters(bounds=tuple(bounds), exponent=exponent, colour=colour)
     place = f.place
-    basis = np.array(f.integers("i16", coefficients**2), np.int16).reshape(coefficients, coefficients)
+    form, unit = ("i8", SHORT_UNIT) if kind == STORED_SHORT else ("i16", 1)
+    basis = np.array(f.integers(form, coefficients**2), np.int16).reshape(coefficients, coefficients) * unit
     if np.abs(basis.astype(np.int64)).sum(0).max() > COLUMN_MAX:
         raise f.malformed("parm.range", "a column of the basis is too large", place)
     order: list[int] = []
@@ -328,9 +388,14 @@ def _read_harmonics(f: FieldReader, coefficients: int) -> HarmonicsParameters:
 
 
 def _write_harmonics(f: FieldWriter, p: HarmonicsParameters) -> None:
-    f.integers("u8", [len(p.bounds), *p.bounds, int(p.basis is not None)])
+    kind = BUILT_IN_BASIS if p.built_in_step else 0 if p.basis is None else basis_kind(p.basis)
+    f.integers("u8", [len(p.bounds), *p.bounds, kind])
     f.integer("i8", p.exponent)
+    if p.built_in_step:
+        f.integer("u32", p.built_in_step)
+        return
     f.integers("i32", p.colour.ravel().tolist())
     if p.basis is not None and p.order is not None:
-        f.integers("i16", p.basis.ravel().tolist())
+        form, unit = ("i8", SHORT_UNIT) if kind == STORED_SHORT else ("i16", 1)
+        f.integers(form, (p.basis.ravel() // unit).tolist())
         f.integers("u8", p.order.tolist())

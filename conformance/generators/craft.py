@@ -15,25 +15,37 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fixup import section
-from rans import LaneWriter, TableDraft, draft_table, write_table, zigzag
+from rans import RANK_ESCAPE, LaneWriter, TableDraft, draft_table, write_table, zigzag
 from streams import (
     NO_MAPS,
     Event,
     Recorder,
     coded_symbol,
+    has_symbols,
     lane_words,
     map_sizes,
     parameter_bytes,
     scene_payload,
     stream_names,
     with_multipliers,
+    write_choice,
 )
 
+from gscodec.reference import built_in
 from gscodec.reference.chunk import ChunkHeader, read_streams
 from gscodec.reference.container import ExtraAttribute, SceneHeader, decoded_bytes_per_splat
-from gscodec.reference.entropy import Stream
+from gscodec.reference.entropy import Stream, signed_from_zigzag
 from gscodec.reference.faults import Place
-from gscodec.reference.parameters import Colour, Opacity, Parameters, PredictorSet, Rotation, Scale
+from gscodec.reference.parameters import (
+    BUILT_IN_SETS,
+    Colour,
+    Opacity,
+    Parameters,
+    PredictorSet,
+    Rotation,
+    Scale,
+    words_of,
+)
 
 Script = Mapping[str, Sequence[int | None]]  # by stream; None: the value that is asked for least
 Streams = list[tuple[str, list[Event]]]
@@ -186,6 +198,35 @@ def payloads(
         lane_words(events, recipe.lanes, [draft.table], [0] * sizes.get(name, 1)) for name, events in streams
     ]
     return parameter_bytes(recipe.parameters) + tables_tail(lane.words()), chunk_bytes(recipe, header, words)
+
+
+def built_in_payloads(recipe: Recipe, number: int = 0) -> tuple[bytes, bytes]:
+    """(3.10) The same with built-in predictor sets, and those built-in tables that have the symbols."""
+    header = chunk_header(recipe)
+    streams = record(recipe, header)
+    p = replace(recipe.parameters, predicted=recipe.parameters.predicted | BUILT_IN_SETS)
+    sizes = map_sizes(p, recipe.extras)
+    parts = built_in.clusters_of(
+        p.classes, p.harmonics.bounds if p.harmonics else [], [words_of(extra) for extra in recipe.extras]
+    )
+    clusters = dict(zip(sizes, parts, strict=True))
+    used: dict[int, set[int]] = {cluster: set() for part in parts for cluster in part}
+    for name, events in streams:
+        for event in events:
+            if (symbol := coded_symbol(event)) is not None:
+                used[clusters[name][event[2]]].add(symbol)
+    lane, chosen = LaneWriter(), {}
+    for cluster, symbols in sorted(used.items()):
+        standard = built_in.standard_table(number, cluster)
+        near = [standard + signed_from_zigzag(code) for code in range(RANK_ESCAPE)]
+        options = [*(t for t in near if 0 <= t < built_in.TABLES), built_in.TABLES - 1]
+        chosen[cluster] = next(t for t in options if has_symbols(built_in.built_in_table(t), symbols))
+        write_choice(lane, chosen[cluster], standard, 0, is_long=False)
+    tables = [built_in.built_in_table(i) for i in range(built_in.TABLES)]
+    maps = {name: [chosen[cluster] for cluster in part] for name, part in clusters.items()}
+    words = [lane_words(events, recipe.lanes, tables, maps[name]) for name, events in streams]
+    tail = struct.pack(f"<3B{len(lane.words())}I", 0, number, 0, *lane.words())
+    return parameter_bytes(p) + tail, chunk_bytes(recipe, header, words)
 
 
 def file_header(level: int = 1, stream_mode: bool = True) -> bytes:

@@ -31,6 +31,7 @@ from rans import LaneWriter, draft_table, write_table, zigzag
 from streams import Event, parameter_bytes
 
 from gscodec._generated import extra_types
+from gscodec.reference import built_in
 from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.entropy import MAGNITUDE_CHANGES, RANKS
 from gscodec.reference.parameters import Harmonics
@@ -526,11 +527,10 @@ def parameter_faults() -> Iterator[tuple[str, str, str, bytes]]:
         ("dilation_log", "A dilation where none is used.", 28, i32(1)),
         ("axis_cells", "2,049 cells.", 40, u16(2049)),
         ("colour_offset", "An offset below -262,143.", 59, i32(-262_144)),
-        ("predicted", "A flag beyond the five attributes.", 71, 32),
+        ("predicted", "A flag beyond the six that there are.", 71, 64),
         ("window", "A window of 17.", 72, 17),
         ("shrink", "A shrink above 256.", 74, u16(257)),
         ("thresholds", "Thresholds that descend; the offset is that of the smaller one.", 86, 255),
-        ("no_tables", "No table.", FIXED, 0),
         ("tables", "65 tables.", FIXED, 65),
     ]  # fmt: skip
     for name, text, position, value in damage:
@@ -583,13 +583,78 @@ def parameter_faults() -> Iterator[tuple[str, str, str, bytes]]:
         "A context map takes the fourth most recent of three tables.",
         with_lane(lane.words(), 3),
     )
+    yield from built_in_faults()
     yield from harmonics_faults()
+
+
+def built_in_faults() -> Iterator[tuple[str, str, str, bytes]]:
+    """(3.10) Sets of built-in tables."""
+
+    def with_set(number: int, own: int, lane: LaneWriter, behind: bytes = b"") -> bytes:
+        words = lane.words()
+        tail = struct.pack(f"<3B{len(words)}I", 0, number, own, *words)
+        return parm(parameter_bytes(PLAIN)[:FIXED] + tail + behind)
+
+    names = 7  # streams of PLAIN
+    nothing = LaneWriter()
+    yield (
+        "parm_built_in",
+        "parm.built_in",
+        "A built-in set that this version does not have.",
+        with_set(built_in.SETS, 0, nothing),
+    )
+    yield "parm_range_own", "parm.range", "65 tables added to a built-in set.", with_set(0, 65, nothing)
+    yield (
+        "parm_built_in_length",
+        "parm.length",
+        "Two bytes are left after a built-in set: no whole word.",
+        with_set(0, 0, nothing, bytes(2)),
+    )
+    yield (
+        "parm_built_in_cut",
+        "parm.length",
+        "The set ends before its number of own tables.",
+        parm(parameter_bytes(PLAIN)[:FIXED] + bytes(2)),
+    )
+    yield (
+        "parm_built_in_end",
+        "entropy.end",
+        "A word is left after the last choice.",
+        with_set(0, 0, nothing, u32(1)),
+    )
+    lane = LaneWriter()
+    lane.uniform(1, 2)
+    yield (
+        "parm_map_own",
+        "parm.map",
+        "A stream has an own map, but there are no own tables.",
+        with_set(0, 0, lane),
+    )
+    low = LaneWriter()
+    for _ in range(names):
+        low.uniform(0, 2)
+    low.symbol(13, RANKS)
+    yield (
+        "parm_map_low",
+        "parm.map",
+        "A table seven before that of the set, which is one of the first: there is none.",
+        with_set(0, 0, low),
+    )
 
 
 def harmonics_faults() -> Iterator[tuple[str, str, str, bytes]]:
     plain = Harmonics(
         3, [1, 3], 0, [[0] * 3] * 3, [[8192 * (i == j) for j in range(3)] for i in range(3)], list(range(9))
     )
+    recipe = replace(RECIPE, sh_degree=1, parameters=replace(RECIPE.parameters, harmonics=plain))
+    _, chunk = payloads(recipe)
+    for name, text, basis, step in [
+        ("basis_kind", "A kind of basis that does not exist.", 4, 1),
+        ("colour_step", "A built-in basis with a step of 0.", 2, 0),
+        ("colour_step_large", "A built-in basis with a step of 2^21.", 2, 1 << 21),
+    ]:
+        parameters = parameter_bytes(recipe.parameters, basis, step) + tables_tail([])
+        yield f"parm_range_sh_{name}", "parm.range", text, stream_file(recipe, parameters, chunk)
     cases: list[tuple[str, str, Harmonics]] = [
         ("bounds_equal", "Two groups with one bound.", replace(plain, bounds=[3, 3])),
         ("bounds_end", "The last group does not reach the last coefficient.", replace(plain, bounds=[1, 2])),

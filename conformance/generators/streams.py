@@ -15,20 +15,24 @@ from __future__ import annotations
 import random
 import struct
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 
 from fixup import section
-from rans import LaneWriter, draft_table, token_of, write_context_map, write_table, zigzag
+from rans import RANK_ESCAPE, RANKS, LaneWriter, draft_table, token_of, write_context_map, write_table, zigzag
 
 from gscodec._generated import extra_codings, extra_types
+from gscodec.reference import built_in
 from gscodec.reference.chunk import ChunkHeader, Splats, check_symbols, read_streams
 from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.entropy import Stream, Table
 from gscodec.reference.faults import Place
 from gscodec.reference.parameters import (
+    BUILT_IN_BASIS,
+    BUILT_IN_SETS,
     COEFFICIENTS,
     MULTIPLIERS,
+    SHORT_BASIS,
     Colour,
     ContextMaps,
     Harmonics,
@@ -196,8 +200,12 @@ def map_sizes(p: Parameters, extras: list[ExtraAttribute]) -> dict[str, int]:
     return sizes | {f"extra {i}": words_of(extra) for i, extra in enumerate(extras)}
 
 
-def parameter_bytes(p: Parameters) -> bytes:
-    """(4.2) Everything up to the tables; `p.multipliers` holds exponents and caps."""
+def parameter_bytes(p: Parameters, basis: int | None = None, step: int = 0) -> bytes:
+    """(4.2) Everything up to the tables; `p.multipliers` holds exponents and caps.
+
+    `basis` is how that of the harmonics is stored, if not 0 or 1; built in (2) with its `step`. With bit 5 of
+    `p.predicted`, predictor sets are not stored.
+    """
     out = struct.pack("<BBBH", p.id, p.classes, p.position_cap, p.position_mantissa)
     out += bytes(value for pair in p.multipliers for value in pair)
     s, r, c = p.scale, p.rotation, p.colour
@@ -206,14 +214,21 @@ def parameter_bytes(p: Parameters) -> bytes:
     out += struct.pack("<Ii", p.opacity.step, p.opacity.offset)
     out += struct.pack("<b3H3iB", c.exponent, *c.mantissas, *c.offsets, p.predicted)
     for settings in p.sets:
-        out += struct.pack("<BB6H5B", settings.window, settings.power, *settings.shrink, *settings.thresholds)
+        if not p.predicted & BUILT_IN_SETS:
+            fixed = settings.window, settings.power, *settings.shrink, *settings.thresholds
+            out += struct.pack("<BB6H5B", *fixed)
         out += bytes(value for pair in settings.distances for value in pair)
     if p.harmonics:
         h = p.harmonics
-        out += bytes([len(h.bounds), *h.bounds, h.basis is not None]) + struct.pack("<b", h.exponent)
+        kind = int(h.basis is not None) if basis is None else basis
+        out += bytes([len(h.bounds), *h.bounds, kind]) + struct.pack("<b", h.exponent)
+        if kind == BUILT_IN_BASIS:
+            return out + struct.pack("<I", step)
         out += struct.pack("<9i", *(entry for row in h.colour_matrix for entry in row))
         if h.basis is not None:
-            out += b"".join(struct.pack(f"<{len(row)}h", *row) for row in h.basis) + bytes(h.order)
+            form, unit = ("b", 64) if kind == SHORT_BASIS else ("h", 1)
+            out += b"".join(struct.pack(f"<{len(row)}{form}", *(v // unit for v in row)) for row in h.basis)
+            out += bytes(h.order)
     return out
 
 
@@ -332,6 +347,86 @@ def draw_tables(
     return counts, maps
 
 
+Built = tuple[list[Table], dict[str, list[int]], bytes]
+
+
+def draw_built_in(
+    rng: random.Random, p: Parameters, extras: list[ExtraAttribute], chunks: list[Drawn]
+) -> Built:
+    """(3.10) A set and changes of it at random: all tables, maps that name them, and the end of PARM."""
+    number, own = rng.randrange(built_in.SETS), rng.choice([0, 0, 1, 3, 20])
+    sizes = map_sizes(p, extras)
+    bounds = p.harmonics.bounds if p.harmonics else []
+    parts = built_in.clusters_of(p.classes, bounds, [words_of(extra) for extra in extras])
+    clusters = dict(zip(sizes, parts, strict=True))
+    apart = {
+        name: [rng.randrange(own) for _ in range(size)]
+        for name, size in sizes.items()
+        if own and rng.random() < 0.4
+    }
+    used: dict[int, set[int]] = {c: set() for name in sizes if name not in apart for c in clusters[name]}
+    counts: list[dict[int, int]] = [{} for _ in range(own)]
+    for name, context, symbol in coded_symbols(chunks):
+        if name in apart:
+            counts[apart[name][context]][symbol] = counts[apart[name][context]].get(symbol, 0) + 1
+        else:
+            used[clusters[name][context]].add(symbol)
+    chosen = {c: draw_table(rng, built_in.standard_table(number, c), own, used[c]) for c in sorted(used)}
+    for c, table in chosen.items():
+        if table < own:
+            counts[table] |= {symbol: counts[table].get(symbol, 0) + 1 for symbol in used[c]}
+    drafts = [draft_table(table or {rng.randrange(256): 0}, rng.choice([10, 11, 12])) for table in counts]
+    lane = LaneWriter()
+    for draft in drafts:
+        write_table(lane, draft)
+    for name in sizes:
+        lane.uniform(int(name in apart), 2)
+        if name in apart:
+            write_context_map(lane, apart[name], own, rng)
+    for c, table in chosen.items():
+        write_choice(lane, table, built_in.standard_table(number, c), own, rng.random() < 0.1)
+    words = lane.words()
+    maps = apart | {n: [chosen[c] for c in part] for n, part in clusters.items() if n not in apart}
+    tables = [draft.table for draft in drafts] + [built_in.built_in_table(i) for i in range(built_in.TABLES)]
+    return tables, maps, struct.pack(f"<3B{len(words)}I", 0, number, own, *words)
+
+
+def coded_symbols(chunks: list[Drawn]) -> Iterator[tuple[str, int, int]]:
+    """Stream, context and symbol of everything that is coded by a table."""
+    for drawn in chunks:
+        for name, events in drawn.streams:
+            for event in events:
+                if (symbol := coded_symbol(event)) is not None:
+                    yield name, event[2], symbol
+
+
+def draw_table(rng: random.Random, standard: int, own: int, symbols: set[int]) -> int:
+    """A table that has the symbols: now and then an own one, else one near that of the set, or any."""
+    if own and rng.random() < 0.2:
+        return rng.randrange(own)
+    near = [standard] * 8 + [t for t in range(standard - 7, standard + 8) if 0 <= t < built_in.TABLES]
+    rng.shuffle(near)
+    for table in [*near, rng.randrange(built_in.TABLES)]:
+        if has_symbols(built_in.built_in_table(table), symbols):
+            return own + table
+    return own + built_in.TABLES - 1
+
+
+def has_symbols(table: Table, symbols: set[int]) -> bool:
+    """Whether all of them can be coded."""
+    return all(s < len(table.frequencies) and table.frequencies[s] for s in symbols)
+
+
+def write_choice(lane: LaneWriter, table: int, standard: int, own: int, is_long: bool) -> None:
+    """(3.10) The table of a cluster, if need be or wanted in the longer way."""
+    code = zigzag(table - own - standard)
+    if table >= own and code < RANK_ESCAPE and not is_long:
+        lane.symbol(code, RANKS)
+    else:
+        lane.symbol(RANK_ESCAPE, RANKS)
+        lane.uniform(table, own + built_in.TABLES)
+
+
 def draw_extras(rng: random.Random) -> list[ExtraAttribute]:
     extras = []
     for i in range(rng.choice([0, 0, 1, 3])):
@@ -367,6 +462,34 @@ class RandomFile:
     data: bytes
 
 
+def draw_built_in_group(
+    rng: random.Random, id: int, sh_degree: int, extras: list[ExtraAttribute], most: int
+) -> Group:
+    """The same with as much built-in as can be: tables, predictor sets, bases of all kinds."""
+    stated, basis, step = draw_parameters(rng, id, sh_degree), None, 0
+    if rng.random() < 0.7:
+        sets = [
+            PredictorSet(*built_in.predictor_set(i), each.distances) for i, each in enumerate(stated.sets)
+        ]
+        stated = replace(stated, predicted=stated.predicted | BUILT_IN_SETS, sets=sets)
+    if (h := stated.harmonics) and (basis := rng.choice([None, BUILT_IN_BASIS, SHORT_BASIS])):
+        n, step = h.coefficients, rng.choice([1, 300, (1 << 21) - 1])
+        matrix, order = built_in.basis_of(n)
+        if rng.random() < 0.5:
+            h = replace(h, bounds=built_in.STANDARD_BOUNDS[n])
+        if basis == SHORT_BASIS:
+            most_each = 127 if n == 3 else 32_767 // 64 // n
+            matrix = [[64 * rng.randint(-most_each, most_each) for _ in range(n)] for _ in range(n)]
+        else:
+            h = replace(h, colour_matrix=built_in.colour_matrix(step))
+        stated = replace(stated, harmonics=replace(h, basis=matrix, order=order))
+    parameters = with_multipliers(replace(stated, predicted=stated.predicted & 31))
+    chunks = [draw_chunk(rng, parameters, extras, most) for _ in range(rng.randint(1, 3))]
+    tables, maps, tail = draw_built_in(rng, parameters, extras, chunks)
+    payloads = [chunk_payload(rng, id, drawn, tables, maps) for drawn in chunks]
+    return Group(parameters, parameter_bytes(stated, basis, step) + tail, chunks, payloads)
+
+
 def draw_group(rng: random.Random, id: int, sh_degree: int, extras: list[ExtraAttribute], most: int) -> Group:
     """A parameter set with one to three chunks."""
     stated = draw_parameters(rng, id, sh_degree)
@@ -398,11 +521,15 @@ def scene_payload(count: int, chunks: int, sh_degree: int, extras: list[ExtraAtt
     return out
 
 
-def file_from_seed(seed: int, most: int = 60) -> RandomFile:
-    """A random valid file in stream mode, with at most so many splats a chunk."""
+def file_from_seed(seed: int, most: int = 60, *, is_built_in: bool = False) -> RandomFile:
+    """A random valid file in stream mode, with at most so many splats a chunk.
+
+    With tables of its own, or such as are built into decoders.
+    """
     rng = random.Random(seed)
     sh_degree, extras = rng.choice([0, 1, 2, 3, 3]), draw_extras(rng)
-    groups = [draw_group(rng, id, sh_degree, extras, most) for id in range(rng.choice([1, 1, 2]))]
+    draw = draw_built_in_group if is_built_in else draw_group
+    groups = [draw(rng, id, sh_degree, extras, most) for id in range(rng.choice([1, 1, 2]))]
     headers = [drawn.header for group in groups for drawn in group.chunks]
     splats = sum(header.count for header in headers)
     start = bytes.fromhex("894753430D0A1A0A") + struct.pack("<4BI", 0, 1, 0, 1, 1)

@@ -14,15 +14,17 @@ from dataclasses import dataclass, replace
 
 import further
 import streams
-from craft import PLAIN, Recipe, file_from_recipe, payloads, stream_file
+from craft import PLAIN, Recipe, built_in_payloads, file_from_recipe, payloads, stream_file
 from hello import RECIPE
 from rans import zigzag
+from streams import parameter_bytes
 
 from gscodec._generated import extra_types
 from gscodec.reference.container import ExtraAttribute
-from gscodec.reference.parameters import Opacity, Rotation, Scale
+from gscodec.reference.parameters import BUILT_IN_SETS, Opacity, Rotation, Scale
 
 SEEDS = (3, 5, 10, 21, 49, 97, 100, 105, 119, 134, 164, 174, 180, 185, 194)
+BUILT_IN_SEEDS = (2, 4, 7, 12, 19, 23)
 MOST = 40  # splats a chunk
 REGRESS = {
     76: "Harmonics beyond the largest finite number, which the fast decoder once wrote as infinity: they saturate, as everything does.",
@@ -53,6 +55,18 @@ def from_seeds() -> Iterator[Made]:
         )
 
 
+def built_in_from_seeds() -> Iterator[Made]:
+    for seed in BUILT_IN_SEEDS:
+        file = streams.file_from_seed(seed, MOST, is_built_in=True)
+        yield Made(
+            f"built_in_{seed:03}",
+            f"Built-in sets with changes drawn at random (seed {seed}), {len(file.groups)} parameter sets, SH degree "
+            f"{file.sh_degree}, {len(file.extras)} extra attributes: own tables, own maps, other tables for clusters; "
+            "any number of classes, groups that are not the standard ones, bases stored in bytes or not at all.",
+            file.data,
+        )
+
+
 def positions_at(exponent: int, origin: tuple[int, int, int], mantissa: int = 1) -> bytes:
     parameters = replace(PLAIN, position_mantissa=mantissa)
     script = {**RECIPE.script, "rotation": []}
@@ -69,8 +83,28 @@ def crowd() -> bytes:
     return stream_file(replace(recipe, count=65_536), parameters, chunk)
 
 
+def built_in_nothing() -> bytes:
+    """The smallest splat there is, all of whose values the tables of set 0 have."""
+    recipe = Recipe(depth=0)
+    parameters, chunk = built_in_payloads(recipe)
+    fixed = parameter_bytes(replace(PLAIN, predicted=BUILT_IN_SETS))
+    if parameters != fixed + bytes(3):
+        raise ValueError("the set's tables do not have all symbols")
+    return stream_file(recipe, parameters, chunk)
+
+
 def crafted() -> Iterator[Made]:
     """One rule each."""
+    yield Made(
+        "hello_built_in",
+        "The splats of baseline/hello with built-in tables, maps and predictor sets: there is no table in it.",
+        stream_file(RECIPE, *built_in_payloads(RECIPE)),
+    )
+    yield Made(
+        "built_in_nothing",
+        "A set without a single word: the tables of the set as they are.",
+        built_in_nothing(),
+    )
     yield Made(
         "rounding_ties",
         "Positions of 2^24 + 1, + 3, + 5, + 7: exactly between two binary32 numbers, rounded to even.",
@@ -188,6 +222,7 @@ def crafted() -> Iterator[Made]:
 def uncommon() -> Iterator[Made]:
     """All of them."""
     yield from from_seeds()
+    yield from built_in_from_seeds()
     yield from crafted()
 
 

@@ -288,6 +288,8 @@ def _parameter_rows(each: dict[str, Any]) -> list[tuple[str, str]]:
             (f"{name} step", finest + (f"; x {' '.join(f'{m:g}' for m in steps)} by class" if steps else ""))
         )
     rows.append(("predicted", ", ".join(each["predicted"]) or "nothing"))
+    if each["built_in_tables"]:
+        rows.append(("built-in tables", each["built_in_tables"]))
     if each["harmonics_basis"]:
         rows.append(("harmonics basis", each["harmonics_basis"]))
     return rows

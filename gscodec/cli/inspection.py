@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -246,10 +246,9 @@ def _add_parameters(walk: _Walk, event: ParametersEvent) -> None:
     read = read_parameters(event.payload, event.offset, sh_degree=scene.sh_degree, extras=scene.extras)
     coding = read.coding
     size = len(event.payload)
-    basis = 0
-    if coding.harmonics is not None and coding.harmonics.basis is not None:
-        basis = 2 * coding.harmonics.basis.size + 3 * len(coding.harmonics.basis)
-    own = coding_bytes(coding)
+    own, basis = coding_bytes(coding), 0
+    if (sh := coding.harmonics) is not None and not sh.built_in_step:
+        basis = own - coding_bytes(replace(coding, harmonics=replace(sh, basis=None, order=None)))
     walk.sets[event.id] = read
     walk.bases += basis
     walk.settings += own - basis
@@ -260,6 +259,7 @@ def _add_parameters(walk: _Walk, event: ParametersEvent) -> None:
             "bytes": size,
             "classes": coding.classes,
             "tables": len(read.tables),
+            "built_in_tables": _choice_in_words(read),
             "contexts": sum(len(contexts) for contexts in read.maps.values()),
             "steps": _steps(coding),
             "class_multipliers": {
@@ -291,10 +291,18 @@ def _steps(coding: CodingParameters) -> dict[str, tuple[float | list[float], str
     return steps
 
 
+def _choice_in_words(parameters: Parameters) -> str | None:
+    if (choice := parameters.choice) is None:
+        return None
+    apart = f"; maps of their own: {', '.join(choice.maps)}" if choice.maps else ""
+    return f"set {choice.set}, {len(choice.own)} tables added{apart}"
+
+
 def _basis_in_words(coding: CodingParameters) -> str | None:
     if coding.harmonics is None:
         return None
     kind = "fitted to the scene" if coding.harmonics.basis is not None else "none"
+    kind = "built in" if coding.harmonics.built_in_step else kind
     return f"{kind}; groups end at {' '.join(map(str, coding.harmonics.bounds))}"
 
 

@@ -20,7 +20,7 @@ def _xlogx(counts: Histogram) -> Histogram:
     return counts * np.log2(np.maximum(counts, 1))
 
 
-def _cost(counts: Histogram) -> NDArray[np.float64]:
+def with_table(counts: Histogram) -> NDArray[np.float64]:
     """Bits of the histograms (..., symbols) coded with their own table, the table included."""
     data = _xlogx(counts.sum(-1)) - _xlogx(counts).sum(-1)
     used = (counts > 0).sum(-1)
@@ -29,11 +29,11 @@ def _cost(counts: Histogram) -> NDArray[np.float64]:
 
 def _assign(rows: Histogram, seeds: int) -> NDArray[np.intp]:
     """A first clustering (len(rows),): far-apart rows as seeds, every row to the cheapest."""
-    own = _cost(rows)
+    own = with_table(rows)
     sums = [rows[int(np.argmax(rows.sum(1)))]]
     extra = np.full((len(rows), seeds), np.inf)
     for k in range(seeds):
-        extra[:, k] = _cost(rows + sums[k]) - _cost(sums[k]) - own
+        extra[:, k] = with_table(rows + sums[k]) - with_table(sums[k]) - own
         nearest = extra.min(1)
         worst = int(np.argmax(nearest))
         if nearest[worst] <= 0 or k + 1 == seeds:
@@ -42,26 +42,26 @@ def _assign(rows: Histogram, seeds: int) -> NDArray[np.intp]:
     return np.asarray(extra[:, : len(sums)].argmin(1))
 
 
-def _merge(sums: Histogram, most: int) -> NDArray[np.intp]:
+def merge(sums: Histogram, most: int) -> NDArray[np.intp]:
     """Merge clusters while it pays, and then until `most` are left; the new number of each."""
     group = np.arange(len(sums))
     alive = np.ones(len(sums), bool)
     sums = sums.copy()
-    cost = _cost(sums)
+    cost = with_table(sums)
     gain = np.full((len(sums), len(sums)), np.inf)
     for i in range(len(sums)):
-        gain[i, i + 1 :] = _cost(sums[i] + sums[i + 1 :]) - cost[i] - cost[i + 1 :]
+        gain[i, i + 1 :] = with_table(sums[i] + sums[i + 1 :]) - cost[i] - cost[i + 1 :]
     while alive.sum() > 1:
         i, j = divmod(int(np.argmin(gain)), len(sums))
         if gain[i, j] >= 0 and alive.sum() <= most:
             break
         sums[i] += sums[j]
-        cost[i] = _cost(sums[i])
+        cost[i] = with_table(sums[i])
         alive[j] = False
         group[group == j] = i
         gain[j, :] = gain[:, j] = np.inf
         others = np.flatnonzero(alive & (np.arange(len(sums)) != i))
-        change = _cost(sums[i] + sums[others]) - cost[i] - cost[others]
+        change = with_table(sums[i] + sums[others]) - cost[i] - cost[others]
         gain[np.minimum(i, others), np.maximum(i, others)] = change
     numbers = np.cumsum(alive) - 1
     return np.asarray(numbers[group])
@@ -90,11 +90,11 @@ def choose_tables(
         members[name] = label
     if not clusters:
         clusters = [np.eye(1, MAX_SYMBOLS)[0]]
-    group = _merge(np.array(clusters), most)
+    group = merge(np.array(clusters), most)
     total = np.zeros((int(group.max()) + 1, MAX_SYMBOLS))
     np.add.at(total, group, np.array(clusters))
     maps = {name: _fill(np.where(label < 0, -1, group[label])) for name, label in members.items()}
-    return _tables(total.astype(np.int64)), maps
+    return tables_from_counts(total.astype(np.int64)), maps
 
 
 def _fill(label: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -105,7 +105,7 @@ def _fill(label: NDArray[np.intp]) -> NDArray[np.uint8]:
     return label[previous].astype(np.uint8)
 
 
-def _tables(counts: NDArray[np.int64]) -> TableSet:
+def tables_from_counts(counts: NDArray[np.int64]) -> TableSet:
     """The smallest resolution that costs at most a thousandth more than the finest."""
     rows, resolutions = [], []
     for row in counts:

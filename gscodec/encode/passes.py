@@ -22,7 +22,8 @@ from gscodec.decoder import empty_splats, write_values
 from gscodec.encode.chunks import ChunkRecorder, Index, chunk_bounds
 from gscodec.encode.clustering import choose_tables
 from gscodec.encode.progress import Progress
-from gscodec.parameters import Parameters, context_counts, write_parameters
+from gscodec.encode.tables import choose
+from gscodec.parameters import Parameters, clusters, context_counts, write_parameters
 from gscodec.splats import Splats
 
 HARMONICS = ("groups", "coefficients")
@@ -131,9 +132,9 @@ class Passes:
     def write(self) -> Written:
         """What goes into the file."""
         self.tell("choosing tables", 0.0)
-        tables, maps = choose_tables(self._counts, most=self.most_tables)
-        parameters = Parameters(coding=self.coding, tables=tables, maps=maps)
         scene = self.recorder.scene
+        found = choose(self._counts, clusters(self.coding, scene.extras), most=self.most_tables)
+        parameters = Parameters(coding=self.coding, tables=found.tables, maps=found.maps, choice=found.choice)
         plain = replace(scene, extras=())
 
         def finish(chunk: Recorded, index: Index, layer: int) -> tuple[bytes, ChunkBounds, dict[str, int]]:
@@ -160,7 +161,7 @@ class Passes:
             chunks=payloads,
             bounds=bounds,
             sizes={**sizes, "parameters": len(header)},
-            tables=len(tables),
+            tables=len(found.tables),
         )
 
     def _count(self, chunk: Recorded, names: tuple[str, ...]) -> None:

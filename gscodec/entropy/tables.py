@@ -82,6 +82,31 @@ def read_tables(
     return TableSet(frequencies=frequencies, resolutions=resolutions), found
 
 
+def read_choices(
+    words: NDArray[np.uint8],
+    own: int,
+    known: int,
+    sizes: Sequence[int],
+    clusters: NDArray[np.uint16],
+    standard: NDArray[np.uint8],
+    *,
+    offset: int,
+) -> tuple[TableSet, list[int], NDArray[np.uint8]]:
+    """(3.10) `own` tables, which streams have an own map, each context's table: own ones come first.
+
+    `clusters` are those of all contexts, `standard` the table of each cluster. Raises `Malformed`.
+    """  # fmt: skip
+    lengths = np.array([len(words) // 4], np.uint32)
+    source = kernels.Source(_built_in(), np.arange(2, dtype=np.uint8), words, lengths)
+    status, frequencies, resolutions, flags, maps = kernels.read_choices(
+        source, own, known, list(sizes), clusters, standard
+    )
+    if status:
+        code, clause, message = STATUS[status]
+        raise Malformed(code, message, clause=clause, section="PARM", offset=offset)
+    return TableSet(frequencies=frequencies, resolutions=resolutions), flags.tolist(), maps
+
+
 def write_table(lane: ScalarWriter, row: Sequence[int], resolution: int) -> None:
     """(3.8) A table whose frequencies are `storable`, as `normalise` makes them."""
     lane.uniform(resolution - 10, 3)

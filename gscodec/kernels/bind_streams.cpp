@@ -153,6 +153,45 @@ void trim_memory() {
 #endif
 }
 
+// (3.10) `own` tables; for each stream its flag and, if it is set, its map; the choice of each cluster that is left.
+// `clusters` are those of the contexts of all streams of `sizes`, `standard` the table of each in the set.
+nb::tuple read_choices(const Source& source, u32 own, u32 known, const std::vector<u32>& sizes, Vector<u16> clusters,
+                       Vector<u8> standard) {
+  source.need(kBuiltIn);
+  require(source.words.lanes == 1 && own + known <= kSymbols, "choices: bad count");
+  std::size_t contexts = 0;
+  for (const u32 size : sizes) require((contexts += size) <= 1 << 20, "choices: too many contexts");
+  require(clusters.shape(0) == contexts, "choices: one cluster for each context");
+  for (std::size_t i = 0; i < contexts; ++i) require(clusters(i) < standard.shape(0), "choices: no such cluster");
+  std::unique_ptr<u32[]> frequencies(new u32[std::max(own, 1u) * kSymbols]());
+  std::unique_ptr<u8[]> resolutions(new u8[std::max(own, 1u)]()), maps(new u8[contexts]()), flags(new u8[sizes.size()]());
+  std::vector<u8> table(standard.shape(0)), occurs(standard.shape(0));
+  Decoder c = source.open();
+  for (u32 t = 0; t < own && !c.failed(); ++t)
+    resolutions[t] = static_cast<u8>(read_table(c, frequencies.get() + t * kSymbols));
+  std::size_t at = 0;
+  for (std::size_t s = 0; s < sizes.size() && !c.failed(); at += sizes[s++]) {
+    flags[s] = static_cast<u8>(c.uniform(0, 2));
+    if (flags[s] == 0)
+      for (std::size_t i = 0; i < sizes[s]; ++i) occurs[clusters(at + i)] = 1;
+    else if (own == 0)
+      c.fail(Status::map);
+    else
+      read_map(c, own, maps.get() + at, sizes[s]);
+  }
+  for (std::size_t k = 0; k < occurs.size() && !c.failed(); ++k)
+    if (occurs[k]) table[k] = read_choice(c, standard(k), own, known);
+  at = 0;
+  for (std::size_t s = 0; s < sizes.size(); at += sizes[s++])
+    if (flags[s] == 0)
+      for (std::size_t i = 0; i < sizes[s]; ++i) maps[at + i] = table[clusters(at + i)];
+  const Status status = c.finish();
+  const std::size_t streams = sizes.size();
+  return nb::make_tuple(static_cast<int>(status), owned(std::move(frequencies), {own, kSymbols}),
+                        owned(std::move(resolutions), {own}), owned(std::move(flags), {streams}),
+                        owned(std::move(maps), {contexts}));
+}
+
 }  // namespace
 
 void bind_streams(nb::module_& m) {
@@ -167,6 +206,7 @@ void bind_streams(nb::module_& m) {
   m.def("run_ops", &run_ops);
   m.def("trim_memory", &trim_memory);
   m.def("read_tables", &read_tables);
+  m.def("read_choices", &read_choices);
   m.def("decode_symbols", &decode_symbols, nb::arg("source"), nb::arg("count"), nb::arg("contexts").none() = nb::none());
 }
 

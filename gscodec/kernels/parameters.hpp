@@ -55,4 +55,13 @@ inline void read_map(Decoder& c, u32 tables, u8* out, std::size_t contexts) {
   }
 }
 
+// (3.10) The table of a cluster: one of `own` first, then of `known` built-in ones; `standard` is that of the set.
+inline u8 read_choice(Decoder& c, u32 standard, u32 own, u32 known) {
+  const u32 code = c.symbol(0, kRank);
+  if (code == kRankEscape) return static_cast<u8>(c.uniform(0, own + known));
+  const i32 table = static_cast<i32>(standard) + unzigzag(code);
+  if (table < 0 || table >= static_cast<i32>(known)) return c.fail(Status::map), 0;
+  return static_cast<u8>(static_cast<i32>(own) + table);
+}
+
 }  // namespace gsc

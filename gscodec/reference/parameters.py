@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gscodec._generated import extra_codings, extra_types
+from gscodec.reference import built_in
 from gscodec.reference.container import ExtraAttribute
-from gscodec.reference.entropy import Lane, Table, read_context_map, read_table
+from gscodec.reference.entropy import Lane, Table, read_context_map, read_table, read_uniform
 from gscodec.reference.faults import Place
 from gscodec.reference.fields import Fields
 
@@ -18,6 +19,8 @@ MAX_TABLES = 64
 REC_BOUND = 262_143  # of reconstructed scale, opacity and colour
 COLOUR_MATRIX_BOUND = (1 << 21) - 1
 BASIS_BOUND = 32_767
+BUILT_IN_SETS = 32  # in the field `predicted`
+BUILT_IN_BASIS, SHORT_BASIS = 2, 3
 
 MULTIPLIERS = (  # 4.3: by exponent id, then class, in 1/64
     (64, 64, 64, 64, 64, 64, 64, 64),
@@ -167,8 +170,11 @@ def read_colour(fields: Fields) -> Colour:
     return Colour(exponent, mantissas, fields.integers("i32", 3, -REC_BOUND, REC_BOUND))
 
 
-def read_predictor_set(fields: Fields, attributes: int) -> PredictorSet:
+def read_predictor_set(fields: Fields, attributes: int, is_built_in: bool) -> PredictorSet:
     """(4.5) A predictor set that compares position and so many attributes more."""
+    if is_built_in:
+        settings = built_in.predictor_set(attributes)
+        return PredictorSet(*settings, [read_distance(fields) for _ in range(attributes)])
     window, power = fields.integer("u8", 0, 16), fields.integer("u8", 1, 4)
     shrink = fields.integers("u16", 6, 0, 256)
     thresholds: list[int] = []
@@ -189,17 +195,21 @@ def read_harmonics(fields: Fields, count: int) -> Harmonics:
     for i in range(groups):
         lowest = bounds[-1] + 1 if bounds else 1
         bounds.append(fields.integer("u8", max(lowest, count) if i == groups - 1 else lowest, count))
-    has_basis, exponent = fields.integer("u8", 0, 1), fields.integer("i8")
+    kind, exponent = fields.integer("u8", 0, SHORT_BASIS), fields.integer("i8")
+    if kind == BUILT_IN_BASIS:
+        step = fields.integer("u32", 1, COLOUR_MATRIX_BOUND)
+        return Harmonics(count, bounds, exponent, built_in.colour_matrix(step), *built_in.basis_of(count))
     matrix = [fields.integers("i32", 3, -COLOUR_MATRIX_BOUND, COLOUR_MATRIX_BOUND) for _ in range(3)]
-    basis = read_basis(fields, count) if has_basis else None
-    order = read_order(fields, 3 * count) if has_basis else list(range(3 * count))
+    basis = read_basis(fields, count, kind == SHORT_BASIS) if kind else None
+    order = read_order(fields, 3 * count) if kind else list(range(3 * count))
     return Harmonics(count, bounds, exponent, matrix, basis, order)
 
 
-def read_basis(fields: Fields, count: int) -> list[list[int]]:
+def read_basis(fields: Fields, count: int, is_short: bool) -> list[list[int]]:
     """(4.6) The matrix S[k][kout]; no column is so large that a sum could leave 32 bits."""
     place = fields.place()
-    basis = [fields.integers("i16", count) for _ in range(count)]
+    kind, unit = ("i8", 64) if is_short else ("i16", 1)
+    basis = [[unit * entry for entry in fields.integers(kind, count)] for _ in range(count)]
     for column in zip(*basis, strict=True):
         if sum(abs(entry) for entry in column) > BASIS_BOUND:
             raise place.malformed("parm.range", "a column of the basis is too large")
@@ -247,6 +257,68 @@ def read_maps(
     )
 
 
+def read_own(
+    fields: Fields, count: int, classes: int, harmonics: Harmonics | None, extras: Sequence[ExtraAttribute]
+) -> tuple[list[Table], ContextMaps]:
+    """(4.7) `count` tables and the context maps of all streams."""
+    words = fields.integer("u32")
+    if fields.position + 4 * words != len(fields.payload):
+        raise fields.wrong_length()
+    place = fields.place()
+    lane = Lane(fields.words(words), place)
+    tables = [read_table(lane) for _ in range(count)]
+    maps = read_maps(lane, count, classes, harmonics, extras)
+    if not lane.is_at_end():
+        raise place.malformed("entropy.end", "words or state are left over")
+    return tables, maps
+
+
+def read_own_map(lane: Lane, contexts: int, own: int) -> list[int] | None:
+    """(3.10) The context map of a stream, if it has one of its own."""
+    if read_uniform(lane, 2) == 0:
+        return None
+    if own == 0:
+        raise lane.place.malformed("parm.map", "a map without tables")
+    return read_context_map(lane, contexts, own)
+
+
+def read_built_in(
+    fields: Fields, classes: int, harmonics: Harmonics | None, extras: Sequence[ExtraAttribute]
+) -> tuple[list[Table], ContextMaps]:
+    """(4.7) Tables and context maps of a built-in set, and what is changed of it."""
+    place = fields.place()
+    if (number := fields.integer("u8")) >= built_in.SETS:
+        raise place.unsupported("parm.built_in", f"set {number}")
+    own = fields.integer("u8", 0, MAX_TABLES)
+    left = len(fields.payload) - fields.position
+    if left % 4 != 0:
+        raise fields.wrong_length()
+    place = fields.place()
+    lane = Lane(fields.words(left // 4), place)
+    tables = [read_table(lane) for _ in range(own)]
+    tables += [built_in.built_in_table(i) for i in range(built_in.TABLES)]
+    bounds = harmonics.bounds if harmonics else []
+    streams = built_in.clusters_of(classes, bounds, [words_of(extra) for extra in extras])
+    own_maps = [read_own_map(lane, len(clusters), own) for clusters in streams]
+    by_cluster = zip(streams, own_maps, strict=True)
+    occurring = {cluster for clusters, own_map in by_cluster if own_map is None for cluster in clusters}
+    table_of = {
+        cluster: built_in.read_choice(lane, built_in.standard_table(number, cluster), own)
+        for cluster in sorted(occurring)
+    }
+    if not lane.is_at_end():
+        raise place.malformed("entropy.end", "words or state are left over")
+    maps = [
+        [table_of[cluster] for cluster in clusters] if own_map is None else own_map
+        for clusters, own_map in zip(streams, own_maps, strict=True)
+    ]
+    position, duplicate, importance, scale, rotation, opacity, colour, *rest = maps
+    groups, coefficients = (rest.pop(0), rest.pop(0)) if harmonics else ([], [])
+    return tables, ContextMaps(
+        position, duplicate, importance, scale, rotation, opacity, colour, groups, coefficients, rest
+    )
+
+
 def read_parameters(
     payload: bytes, place: Place, sh_degree: int, extras: Sequence[ExtraAttribute]
 ) -> Parameters:
@@ -257,19 +329,14 @@ def read_parameters(
     multipliers = [read_multipliers(fields, classes) for _ in range(5)]
     scale, rotation = read_scale(fields), read_rotation(fields)
     opacity, colour = read_opacity(fields), read_colour(fields)
-    predicted = fields.integer("u8", 0, 31)
-    sets = [read_predictor_set(fields, attributes) for attributes in range(3)]
+    predicted = fields.integer("u8", 0, 31 | BUILT_IN_SETS)
+    sets = [read_predictor_set(fields, i, predicted & BUILT_IN_SETS > 0) for i in range(3)]
     harmonics = read_harmonics(fields, COEFFICIENTS[sh_degree]) if sh_degree > 0 else None
-    table_count, word_count = fields.integer("u8", 1, MAX_TABLES), fields.integer("u32")
-    if fields.position + 4 * word_count != len(payload):
-        raise fields.wrong_length()
-    words_place = fields.place()
-    lane = Lane(fields.words(word_count), words_place)
-    tables = [read_table(lane) for _ in range(table_count)]
-    maps = read_maps(lane, table_count, classes, harmonics, extras)
-    if not lane.is_at_end():
-        raise words_place.malformed("entropy.end", "words or state are left over")
+    if table_count := fields.integer("u8", 0, MAX_TABLES):
+        tables, maps = read_own(fields, table_count, classes, harmonics, extras)
+    else:
+        tables, maps = read_built_in(fields, classes, harmonics, extras)
     return Parameters(
         id, classes, position_cap, position_mantissa, multipliers, scale, rotation, opacity, colour,
-        predicted, sets, harmonics, tables, maps,
+        predicted & 31, sets, harmonics, tables, maps,
     )  # fmt: skip

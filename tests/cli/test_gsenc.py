@@ -64,7 +64,7 @@ def test_quality(scene_ply: Path, tmp_path: Path, quality: str) -> None:
 def test_pipes(scene_ply: Path) -> None:
     done = run("gsenc", "-", "-o", "-", "--json", "--effort", "1", data=scene_ply.read_bytes())
     assert done.code == 0
-    assert done.out == gscodec.encode(gscodec.read(scene_ply), effort=1)
+    assert done.out == gscodec.encode(gscodec.read(scene_ply), effort=1, stream=True)
     assert '"bytes_in": ' + str(scene_ply.stat().st_size) in done.err  # the report makes way for the data
     assert done.err.startswith("{")
 

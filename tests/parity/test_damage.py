@@ -27,6 +27,7 @@ BASES = {
     "extras": vector_data("baseline", "extras_normals"),
     "cells": vector_data("uncommon", "rotation_cells"),
     **{f"seed {seed}": streams.file_from_seed(seed, 12).data for seed in (6, 14, 19, 23, 31)},
+    **{f"set {seed}": streams.file_from_seed(seed, 12, is_built_in=True).data for seed in (2, 4, 7, 12)},
 }
 
 

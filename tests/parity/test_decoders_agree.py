@@ -56,9 +56,10 @@ def test_faulty_vector(vector: dict[str, Any]) -> None:
     assert facts(caught.value) == expected
 
 
+@pytest.mark.parametrize("is_built_in", [False, True], ids=["own tables", "built-in tables"])
 @pytest.mark.parametrize("seed", range(1000, 1045))
-def test_random_stream(seed: int) -> None:
-    data = streams.file_from_seed(seed, 24).data
+def test_random_stream(seed: int, is_built_in: bool) -> None:
+    data = streams.file_from_seed(seed, 24, is_built_in=is_built_in).data
     found = fast(data, threads=2)
     assert found == reference(data)
     pieces = incremental(data, 4096)

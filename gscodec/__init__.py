@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gscodec.container.about import metadata, scene_offset, thumbnail
     from gscodec.container.metadata import Metadata
     from gscodec.container.thumbnail import Thumbnail
-    from gscodec.decoder import Decoder, decode
+    from gscodec.decoder import Decoder
     from gscodec.errors import (
         EncodeError,
         GscError,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gscodec.evaluate.cameras import Camera
+    from gscodec.opening import decode
     from gscodec.splats import Splats
 
 __version__ = "0.1.0"
@@ -71,7 +72,7 @@ _MODULES = {
     "Metadata": "container.metadata",
     "Splats": "splats",
     "Thumbnail": "container.thumbnail",
-    "decode": "decoder",
+    "decode": "opening",
     "encode": "api",
     "metadata": "container.about",
     "read": "api",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.decoder import decode
 from gscodec.io import write_ply
 from gscodec.io.axes import USUAL, in_axes
 from gscodec.io.formats import by_suffix, read_splats, write_splats
 from gscodec.io.splat_file import SplatFile
+from gscodec.opening import decode
 from gscodec.splats import Splats
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ normative.
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +28,10 @@ from gscodec.container import ChunkBounds, ContainerReader, SceneHeader, StreamM
 from gscodec.container.index import IndexChunk, IndexEntry, write_index
 from gscodec.container.metadata import Metadata
 from gscodec.encode.further import Further
+from gscodec.encode.lossless import encode_ply
 from gscodec.encode.steps import make_plan
 from gscodec.encode.whole import encode_splats
-from gscodec.io import read_ply
+from gscodec.io import read_ply, write_ply
 from gscodec.splats import Splats
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -424,6 +426,77 @@ def baselines() -> Iterator[Valid]:
         "A scene header that states everything: axes, units, colour space, a scene offset that is not added to positions.",
         semantics,
     )
+    yield from lossless_baselines()
+
+
+# ------------------------------------------------------------ lossless
+
+
+def lossless(ply: bytes) -> Callable[[], bytes]:
+    return lambda: encode_ply(ply).data
+
+
+def ply_of(count: int, sh_degree: int = 3, *, big: bool = False, comments: bool = False) -> bytes:
+    """A PLY file of the made scene; its order, axes and quaternions are those of the scene."""
+    out = io.BytesIO()
+    write_ply(out, made(count, sh_degree))
+    head, _, rows = out.getvalue().partition(b"end_header\n")
+    if comments:
+        head = head.replace(b"element", b"comment kept  with its spaces\nobj_info too\nelement", 1)
+    if big:
+        head = head.replace(b"little", b"big")
+        rows = np.frombuffer(rows, "<f4").astype(">f4").tobytes()
+    return head + b"end_header\n" + rows
+
+
+def ply_of_text(count: int, form: str) -> bytes:
+    """An ASCII PLY file whose numbers are written in a C notation."""
+    out = io.BytesIO()
+    write_ply(out, made(count, 0))
+    head, _, rows = out.getvalue().partition(b"end_header\n")
+    table = np.frombuffer(rows, "<f4").reshape(count, -1).astype(float).tolist()
+    lines = "".join(" ".join(form % value for value in row) + "\n" for row in table)
+    return head.replace(b"binary_little_endian", b"ascii") + b"end_header\n" + lines.encode()
+
+
+def ply_of_everything() -> bytes:
+    """Every type of PLY in a row, another element before and a list after it, bytes after the end."""
+    dice = np.random.default_rng(10)
+    kinds = {"char": "i1", "uchar": "u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4",
+             "float": "<f4", "double": "<f8"}  # fmt: skip
+    rows = np.zeros(500, [*kinds.items(), ("same", "<f4"), ("step", "<i4")])
+    for name, kind in kinds.items():
+        rows[name] = (dice.normal(size=500) * 50).astype(kind)
+    rows["same"], rows["step"] = 0.25, np.arange(500) * 1000
+    rows["float"][::7], rows["float"][5::7] = rows["float"][3], np.nan
+    lines = [
+        "ply",
+        "format binary_little_endian 1.0",
+        "comment all of it",
+        "element camera 2",
+        "property float f",
+    ]
+    lines += ["element vertex 500", *(f"property {name} {name}" for name in kinds)]
+    lines += ["property float same", "property int step", "element face 1", "property list uchar int index"]
+    head = "\r\n".join([*lines, "end_header", ""]).encode()
+    return head + bytes(8) + rows.tobytes() + b"\3" + bytes(12) + b"after the end"
+
+
+def lossless_baselines() -> Iterator[Valid]:
+    """(11) Files of the lossless profile."""
+    for name, proves, ply in [
+        ("scene", "Lossless: a binary scene of SH degree 3, all weights in use.", ply_of(800)),
+        ("few", "Lossless: three splats, too few for weights.", ply_of(3, 0)),
+        ("big_endian", "Lossless: a big-endian file with comments.", ply_of(40, 1, big=True, comments=True)),
+        ("text", "Lossless: an ASCII file written with %.6g.", ply_of_text(60, "%.6g")),
+        ("text_decimals", "Lossless: an ASCII file written with %.6f.", ply_of_text(30, "%.6f")),
+        ("text_packed", "Lossless: an ASCII file in two notations, packed as text.",
+         ply_of_text(9, "%.6g") + b"\n" + ply_of_text(9, "%+.4e")[-300:]),
+        ("everything", "Lossless: every type, a row of its own before, a list after it, bytes after the end.",
+         ply_of_everything()),
+        ("empty", "Lossless: a file without rows.", ply_of(0, 0)),
+    ]:  # fmt: skip
+        yield Valid(f"lossless_{name}", proves, lossless(ply))
 
 
 def stored() -> bytes:

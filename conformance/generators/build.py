@@ -39,6 +39,8 @@ from gscodec.reference.decode import (
     ply,
     splat_from_integers,
 )
+from gscodec.reference.lossless import is_lossless, read_lossless
+from gscodec.reference.lossless_ply import ply_from_lossless
 from gscodec.reference.metadata import metadata_of, thumbnail_of
 
 ROOT = checkout.ROOT
@@ -120,6 +122,10 @@ def picture(container: Container) -> Any:
 def outcome(data: bytes, file_order: bool = False) -> dict[str, Any]:
     """What a decoder has to make of a file."""
     try:
+        if is_lossless(data):
+            found = read_lossless(data)
+            ply_sha256 = hashlib.sha256(ply_from_lossless(found)).hexdigest()
+            return {"rows": found.description.rows, "ply_sha256": ply_sha256}
         scene, splats = decoded(data, file_order)
     except StreamError as error:
         return faults_of(error)

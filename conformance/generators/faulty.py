@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import fixup
 import further
+import lossless
 from craft import (
     PLAIN,
     Recipe,
@@ -154,7 +155,7 @@ def container_faults() -> Iterator[tuple[str, str, str, bytes]]:
             2,
             "Version 0.2: before 1.0 every version but the own is refused.",
         ),
-        ("profile", "container.profile", 10, 1, "A profile that this version does not have."),
+        ("profile", "container.profile", 10, 2, "A profile that this version does not have."),
         ("level_0", "container.level", 11, 0, "Level 0 does not exist."),
         ("level_3", "container.level", 11, 3, "A level that a later version may define."),
         ("header_flag", "container.flags", 12, 3, "A reserved flag of the file header."),
@@ -923,4 +924,6 @@ def faults() -> Iterator[Fault]:
         for case in part():
             yield Fault(*case)
     for case in further.faulty_files():
+        yield Fault(*case)
+    for case in lossless.faults():
         yield Fault(*case)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import further
+import lossless
 import streams
 from craft import PLAIN, Recipe, built_in_payloads, file_from_recipe, payloads, stream_file
 from hello import RECIPE
@@ -219,11 +220,18 @@ def crafted() -> Iterator[Made]:
         yield Made(name, proves, data)
 
 
+def lossless_files() -> Iterator[Made]:
+    """(11) Those of the lossless profile."""
+    for name, proves, data in lossless.uncommon():
+        yield Made(name, proves, data)
+
+
 def uncommon() -> Iterator[Made]:
     """All of them."""
     yield from from_seeds()
     yield from built_in_from_seeds()
     yield from crafted()
+    yield from lossless_files()
 
 
 def regress() -> Iterator[Made]:

@@ -43,4 +43,11 @@ ROWS: tuple[Row, ...] = (
     Row('stream', 'ordered', 'INDX', 'indexed'),
     Row('stream', 'ordered', 'ENDM', 'end'),
     Row('stream', 'indexed', 'ENDM', 'end'),
+    Row('lossless', 'start', 'LPLY', 'described'),
+    Row('lossless', 'described', 'LPAR', 'body'),
+    Row('lossless', 'described', 'other', 'described'),
+    Row('lossless', 'described', 'ENDM', 'end'),
+    Row('lossless', 'body', 'LROW', 'body'),
+    Row('lossless', 'body', 'other', 'body'),
+    Row('lossless', 'body', 'ENDM', 'end'),
 )

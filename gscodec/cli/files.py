@@ -117,10 +117,14 @@ def _size(path: str) -> int:
 def decoded_file(source: str, threads: int) -> tuple[SplatFile, int]:
     """What a .gsc holds, and how many bytes it has. Raises `InputError`, `StreamError`."""
     from gscodec.cli.decoding import comments_of, survey
-    from gscodec.decoder import decode
+    from gscodec.io.splat_file import SplatFile
+    from gscodec.lossless import is_lossless
+    from gscodec.opening import decode
 
     data = read_gsc(source)
     splats = decode(data, threads=threads)
+    if is_lossless(data):
+        return SplatFile(splats=splats), len(data)
     found = survey(data)
     if found.scene is None:
         raise RuntimeError("a decoded file without scene header")

@@ -68,7 +68,8 @@ As PLY, OUT is binary and little-endian, the same to the last bit on every machi
 and for every number of threads, in the axes of IN. Other formats have axes of
 their own, into which splats are turned; what they cannot hold, a warning tells.
 A comment "offset X Y Z" states what --world would add. gsinfo --meta shows metadata
-that a PLY file does not hold.
+that a PLY file does not hold. Of a .gsc made with gsenc --lossless it is the file that was
+encoded, byte for byte, whatever its form.
 
 {EXIT_CODES}"""
 
@@ -147,7 +148,19 @@ def command(
         raise click.UsageError(f"{'--keep-partial' if keep_partial else '--file-order'} is for whole files")
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
+        from gscodec.cli.lossless import decode_file
+        from gscodec.lossless import is_lossless
+
         start = time.perf_counter()
+        data = b"" if is_part else read_gsc(source)
+        if is_lossless(data):
+            given = ["--sh-degree"] if sh_degree is not None else []
+            given += [f"--layout {layout}"] if layout != "inria" else []
+            given += ["--keep-partial"] if keep_partial else []
+            given += ["--world"] if world else []
+            given += [f"--to {to_name}"] if to_name not in (None, "ply") else []
+            decode_file(data, source, target, teller, quiet=quiet, hashed=as_json, given=given)
+            return
         kind = output_format(target, to_name, default="ply")
         if kind is None:
             raise click.UsageError("OUT would be a .gsc, which IN is already")
@@ -155,7 +168,7 @@ def command(
             if is_part:
                 found = _part(source, choice, sh_degree, progress)
             else:
-                found = _whole(source, sh_degree, threads, progress, keep_partial, file_order)
+                found = _whole(data, sh_degree, threads, progress, keep_partial, file_order)
             scene = found.scene
             comments = [] if no_comments else found.comments
             if any(scene.offset) and not world and not no_comments:
@@ -229,14 +242,13 @@ class _Found:
 
 
 def _whole(
-    source: str,
+    data: bytes,
     sh_degree: int | None,
     threads: int,
     progress: Bar,
     keep_partial: bool,
     file_order: bool,
 ) -> _Found:
-    data = read_gsc(source)
     found = survey(data)
     if found.fault is not None and (not keep_partial or found.scene is None):
         if found.splats and not keep_partial:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
@@ -60,6 +61,7 @@ Examples
   gsenc scene.ply -o scene.gsc --quality small --cameras cameras.json
   gsenc scene.ply -o scene.gsc --target-size 12MB
   gsenc scene.ply -o scene.gsc --layers 3
+  gsenc scene.ply -o scene.gsc --lossless
   gsenc scene.ply -o scene.gsc --effort 1 --json > report.json
   zcat scene.ply.gz | gsenc - -o - | ssh host 'cat > scene.gsc'
 
@@ -132,6 +134,7 @@ quality_option = click.option(
     "-o", "--output", "target", metavar="OUT", required=True, help="The .gsc to write; - for stdout."
 )
 @quality_option
+@click.option("--lossless", is_flag=True, help="Keep every byte of IN, order and comments too.")
 @click.option(
     "--target-psnr",
     type=click.FloatRange(5, 95),
@@ -201,6 +204,7 @@ def command(
     source: str,
     target: str,
     quality: str | float | None,
+    lossless: bool,
     target_psnr: float | None,
     target_size: str | None,
     max_error: float | None,
@@ -234,6 +238,19 @@ def command(
     renders = effort > 1 or measure or target_psnr is not None or max_error is not None
     renders = renders or wishes.thumbnail is not None
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
+    if lossless:
+        from gscodec.cli.lossless import encode_file, refuse_options
+
+        context = click.get_current_context()
+        names = ("effort", "camera_path", "rig", "no_prune", "measure", "nonfinite")
+        is_given = [n for n in names if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]
+        refuse_options(
+            given + [f"--{name.replace('camera_path', 'cameras').replace('_', '-')}" for name in is_given]
+        )
+        with teller.failures():
+            _try_output(target)
+            encode_file(source, target, teller, quiet=quiet, hashed=as_json)
+        return
     with teller.failures():
         start = time.perf_counter()
         with Bar(SEARCH_STAGES if has_aim else STAGES, quiet=quiet) as progress:

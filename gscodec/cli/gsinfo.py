@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -114,8 +115,25 @@ def _show(
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         from gscodec.cli.inspection import inspect
+        from gscodec.cli.lossless import inspect_lossless
+        from gscodec.cli.lossless import lines as lossless_lines
+        from gscodec.lossless import is_lossless
 
         data = read_gsc(source)
+        if is_lossless(data):
+            what = inspect_lossless(data)
+            if decode_hash:
+                from gscodec.lossless import read_lossless
+
+                sha = hashlib.sha256()
+                for piece in read_lossless(data).pieces():
+                    sha.update(piece)
+                what["hashes"]["decoded_ply"] = sha.hexdigest()
+            if as_json:
+                teller.report({"file": source, **what}, "")
+            else:
+                click.echo("\n".join(lossless_lines(what, source)))
+            return
         found = inspect(data)
         facts: dict[str, Any] = {"file": source, **found.facts}
         if decode_hash and found.fault is None:

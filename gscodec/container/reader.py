@@ -26,6 +26,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gscodec._generated import profiles
 from gscodec.container.chunk import ChunkHeader
 from gscodec.container.end import EndMark, read_end_mark
 from gscodec.container.header import HEADER_BYTES, FileHeader, check_signature, read_file_header
@@ -45,7 +46,7 @@ from gscodec.container.section import (
     next_state,
     read_section_header,
 )
-from gscodec.errors import Malformed, StreamError, Truncated, UsageError
+from gscodec.errors import Malformed, StreamError, Truncated, Unsupported, UsageError
 from gscodec.limits import Limits
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -182,6 +183,14 @@ class ContainerReader:
 
     def _run(self) -> _Steps:
         header = yield from self._read_header()
+        if header.profile != profiles.CORE:
+            name = profiles.NAMES[header.profile]
+            raise Unsupported(
+                "container.profile",
+                f"a file of profile {name}, which is decoded as a whole: see gscodec.decode",
+                clause="2.3",
+                offset=10,
+            )
         yield header
         limits = Limits.of_level(header.level)
         if self._caller_limits is not None:
@@ -193,7 +202,7 @@ class ContainerReader:
             section = read_section_header(data, offset, limits.section_bytes)
             data = yield from self._need(section.size)
             payload = check_section(section, data, verify=self._verify)
-            state = next_state(header.stream_mode, state, section)
+            state = next_state("stream" if header.stream_mode else "file", state, section)
             event = self._read_payload(section, payload, header, ledger)
             self._update_hash(data)
             self._window.skip(section.size)

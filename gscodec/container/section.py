@@ -119,9 +119,11 @@ def write_section(id: bytes, payload: bytes | memoryview, *, flags: int = MUST_U
     return b"".join((start, payload, struct.pack("<I", crc)))
 
 
-def next_state(stream_mode: bool, state: str, header: SectionHeader) -> str:
-    """(2.5) The state after a section; "start" is the first state, "end" the last."""
-    mode = "stream" if stream_mode else "file"
+def next_state(mode: str, state: str, header: SectionHeader) -> str:
+    """(2.5) The state after a section; "start" is the first state, "end" the last.
+
+    `mode` is "file", "stream" or "lossless".
+    """
     symbol = header.id.decode() if header.id in KNOWN_IDS else "other"
     following = _NEXT.get((mode, state, symbol))
     if following is None:

@@ -6,7 +6,16 @@ import struct
 
 from gscodec.errors import Malformed
 
-FORMATS = {"u8": "<B", "i8": "<b", "u16": "<H", "i16": "<h", "u32": "<I", "i32": "<i", "i64": "<q"}
+FORMATS = {
+    "u8": "<B",
+    "i8": "<b",
+    "u16": "<H",
+    "i16": "<h",
+    "u32": "<I",
+    "i32": "<i",
+    "i64": "<q",
+    "u64": "<Q",
+}
 
 
 class FieldReader:

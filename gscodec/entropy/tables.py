@@ -52,6 +52,10 @@ STATUS = {
     7: ("static.rotation", "5.9", "a rotation cell that does not exist"),
     8: ("parm.table", "3.8", "a frequency table that does not add up"),
     9: ("parm.map", "3.9", "a context map that names no table"),
+    10: ("lossless.symbol", "10.9", "a symbol that does not belong here"),
+    11: ("lossless.source", "10.7", "a row repeats one that is not before it"),
+    12: ("lossless.value", "10.9", "a number that no pattern has"),
+    13: ("lossless.bits", "10.7", "too few or too many low bits"),
 }
 
 
@@ -65,7 +69,12 @@ def _built_in() -> kernels.Tables:
 
 
 def read_tables(
-    words: NDArray[np.uint8], count: int, sizes: Mapping[str, int], *, offset: int, section: str = "PARM"
+    words: NDArray[np.uint8],
+    count: int,
+    sizes: Mapping[str, int],
+    *,
+    offset: int,
+    section: str = "PARM",
 ) -> tuple[TableSet, dict[str, NDArray[np.uint8]]]:
     """(3.8, 3.9) `count` tables, then the table of every context of each map; `sizes` says how many it has.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 _U8: TypeAlias = NDArray[np.uint8]
 _U16: TypeAlias = NDArray[np.uint16]
 _U32: TypeAlias = NDArray[np.uint32]
+_U64: TypeAlias = NDArray[np.uint64]
 _I16: TypeAlias = NDArray[np.int16]
 _I32: TypeAlias = NDArray[np.int32]
 _I64: TypeAlias = NDArray[np.int64]
@@ -51,6 +52,33 @@ def read_choices(
     source: Source, own: int, known: int, sizes: Sequence[int], clusters: _U16, standard: _U8, /
 ) -> tuple[int, _U32, _U8, _U8, _U8]: ...
 def decode_symbols(source: Source, count: int, contexts: _U16 | None = None) -> tuple[int, _U8]: ...
+
+# ---- rows of the lossless profile
+
+class RowPlan:
+    def __len__(self) -> int: ...
+
+class RecordedRows:
+    def histogram(self) -> _U32: ...
+    def low(self) -> _U8: ...
+    def low_bits(self) -> _U64: ...
+    def encode(self, tables: Tables, contexts: _U8, lanes: int, /) -> tuple[_U32, _U32]: ...
+
+def make_plan(
+    coding: _U8,
+    width: _U8,
+    constant: _U32,
+    exponent: _I32,
+    low: _U8,
+    bias: _I32,
+    spread: _I32,
+    previous: _I16,
+    weight: _I16,
+    growth: _I16,
+    /,
+) -> RowPlan: ...
+def read_rows(plan: RowPlan, source: Source, low: _U8, rows: int, /) -> tuple[int, _U32]: ...
+def write_rows(plan: RowPlan, cells: _U32, sources: _I32, /) -> RecordedRows: ...
 
 # ---- positions, repeats, classes
 

@@ -178,5 +178,6 @@ void bind_attributes(nb::module_& m);
 void bind_harmonics(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_render(nb::module_& m);
+void bind_lossless(nb::module_& m);
 
 }  // namespace gsc

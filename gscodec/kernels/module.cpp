@@ -10,4 +10,5 @@ NB_MODULE(_kernels, m) {
   gsc::bind_harmonics(m);
   gsc::bind_values(m);
   gsc::bind_render(m);
+  gsc::bind_lossless(m);
 }

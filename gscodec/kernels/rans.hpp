@@ -32,6 +32,10 @@ enum class Status : int {
   rotation = 7,
   table = 8,
   map = 9,
+  unknown = 10,
+  source = 11,
+  value = 12,
+  bits = 13,
 };
 
 constexpr u32 kPrecision = 24;

@@ -25,6 +25,8 @@ from gscodec.reference.decode import (
     scene_of,
     splat_from_integers,
 )
+from gscodec.reference.lossless import is_lossless, read_lossless
+from gscodec.reference.lossless_ply import ply_from_lossless
 
 
 def trace(number: int, chunk: DecodedChunk) -> Iterator[dict[str, object]]:
@@ -78,7 +80,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--file-order", action="store_true", help="pay no attention to a permutation")
     options = parser.parse_args(arguments)
     try:
-        container = read_container(read(options.input))
+        data = read(options.input)
+        if is_lossless(data):
+            write(options.output, ply_from_lossless(read_lossless(data)))
+            return 0
+        container = read_container(data)
         scene = scene_of(container)
         columns(scene)
         splats, lines = [], []

@@ -225,9 +225,8 @@ def known_section(id: bytes) -> sections.Row | None:
     return next(rows, None)
 
 
-def next_state(header: FileHeader, state: str, section: Section) -> str:
+def next_state(mode: str, state: str, section: Section) -> str:
     """(2.5) The state after a section: one look-up in the table of orders."""
-    mode = "stream" if header.stream_mode else "file"
     symbol = section.id.decode() if known_section(section.id) else "other"
     for row in order.ROWS:
         if (row.mode, row.state, row.section) == (mode, state, symbol):
@@ -529,11 +528,14 @@ def read_end_mark(
 
 def read_container(data: bytes, *, verify: bool = True) -> Container:
     """(2.2) A whole file. `verify=False` skips checksums and hash; every other rule still holds."""
-    container = Container(read_file_header(data, verify))
+    header = read_file_header(data, verify)
+    if header.profile != profiles.CORE:
+        raise Unsupported("container.profile", f"profile {header.profile}", clause="2.3", offset=10)
+    container, mode = Container(header), "stream" if header.stream_mode else "file"
     state, position = "start", 20
     while state != "end":
         section = read_section(data, position, container.header, verify)
-        state = next_state(container.header, state, section)
+        state = next_state(mode, state, section)
         read_payload(section, container, data, verify)
         position = section.end
     if position != len(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gscodec.errors import Malformed
 from gscodec.reference.faults import Place
 
-SIZES = {"u8": 1, "i8": 1, "u16": 2, "i16": 2, "u32": 4, "i32": 4, "i64": 8}
+SIZES = {"u8": 1, "i8": 1, "u16": 2, "i16": 2, "u32": 4, "i32": 4, "i64": 8, "u64": 8}
 
 
 class Fields:

@@ -60,6 +60,7 @@ def test_files_are_those_of_the_manifest() -> None:
 def test_integer_vectors_are_what_their_generators_make() -> None:
     made = {("faulty", fault.name): fault.data for fault in faulty.faults()}
     made |= {("uncommon", vector.name): vector.data for vector in uncommon.crafted()}
+    made |= {("uncommon", vector.name): vector.data for vector in uncommon.lossless_files()}
     made |= {("regress", vector.name): vector.data for vector in uncommon.regress()}
     made["baseline", "hello"] = hello.hello()
     stale = [key for key, data in made.items() if build.path_of(*key).read_bytes() != data]

@@ -12,8 +12,11 @@ import gscodec
 from gscodec.cli.decoding import check_output, survey
 from gscodec.errors import StreamError
 from gscodec.io import write_ply
+from gscodec.lossless import is_lossless, read_lossless
+from gscodec.reference import lossless
 from gscodec.reference.container import read_container
 from gscodec.reference.decode import columns, decode_chunks, in_input_order, ply, splat_from_integers
+from gscodec.reference.lossless_ply import ply_from_lossless
 
 ROOT = Path(__file__).resolve().parents[2]
 Error = tuple[str, str, str, int | None]
@@ -23,9 +26,14 @@ def facts(error: StreamError) -> Error:
     return type(error).__name__, error.code, error.clause, error.offset
 
 
-def reference(data: bytes, *, file_order: bool = False) -> bytes | Error:
-    """What the reference decoder makes of it. Anything but a `StreamError` is a bug and gets through."""
+def reference(data: bytes, *, file_order: bool = False, verify: bool = True) -> bytes | Error:
+    """What the reference decoder makes of it; `verify` is for lossless files.
+
+    Anything but a `StreamError` is a bug and gets through.
+    """
     try:
+        if is_lossless(data):
+            return ply_from_lossless(lossless.read_lossless(data, verify=verify), verify=verify)
         container = read_container(data)
         scene = container.scene
         assert scene is not None
@@ -39,10 +47,12 @@ def reference(data: bytes, *, file_order: bool = False) -> bytes | Error:
     return ply(scene, splats)
 
 
-def fast(data: bytes, threads: int = 1, *, file_order: bool = False) -> bytes | Error:
+def fast(data: bytes, threads: int = 1, *, file_order: bool = False, verify: bool = True) -> bytes | Error:
     """What gsdec makes of it."""
     out = io.BytesIO()
     try:
+        if is_lossless(data):
+            return b"".join(read_lossless(data, verify=verify).pieces())
         found = survey(data)
         if found.fault is not None:
             raise found.fault

@@ -29,7 +29,7 @@ def test_valid_vector(vector: dict[str, Any]) -> None:
         assert reference(data) == found
 
 
-@pytest.mark.parametrize("vector", VALID, ids=title)
+@pytest.mark.parametrize("vector", [vector for vector in VALID if "splats" in vector], ids=title)
 def test_valid_vector_in_pieces(vector: dict[str, Any]) -> None:
     found = incremental(data_of(vector), 997)
     assert isinstance(found, list), found

@@ -1,0 +1,1 @@
+"""Lossless sizes of PLY files, ours and general-purpose compressors'."""

@@ -33,7 +33,7 @@ from streams import (
 
 from gscodec.reference import built_in
 from gscodec.reference.chunk import ChunkHeader, read_streams
-from gscodec.reference.container import ExtraAttribute, SceneHeader, decoded_bytes_per_splat
+from gscodec.reference.container import MAJOR, MINOR, ExtraAttribute, SceneHeader, decoded_bytes_per_splat
 from gscodec.reference.entropy import Stream, signed_from_zigzag
 from gscodec.reference.faults import Place
 from gscodec.reference.parameters import (
@@ -230,7 +230,7 @@ def built_in_payloads(recipe: Recipe, number: int = 0) -> tuple[bytes, bytes]:
 
 
 def file_header(level: int = 1, stream_mode: bool = True) -> bytes:
-    start = SIGNATURE + struct.pack("<4BI", 0, 1, 0, level, int(stream_mode))
+    start = SIGNATURE + struct.pack("<4BI", MAJOR, MINOR, 0, level, int(stream_mode))
     return start + struct.pack("<I", zlib.crc32(start))
 
 

@@ -20,6 +20,7 @@ from rans import LaneWriter, draft_table, write_context_map, write_table
 
 from gscodec._generated import extra_types
 from gscodec.errors import Malformed
+from gscodec.reference.container import MAJOR, MINOR
 from gscodec.reference.faults import Place
 from gscodec.reference.lossless import (
     BYTES,
@@ -196,7 +197,7 @@ def file_from_recipe(recipe: Recipe) -> bytes:
         about = struct.pack(
             "<4QI4BH", file_bytes, total, len(HEAD), len(TAIL), crc, *fields, len(recipe.types)
         )
-        start = SIGNATURE + struct.pack("<4BI", 0, 1, 1, recipe.level, 0)
+        start = SIGNATURE + struct.pack("<4BI", MAJOR, MINOR, 1, recipe.level, 0)
         data = start + struct.pack("<I", zlib.crc32(start))
         data += section(b"LPLY", about + bytes(recipe.types) + stored(HEAD + TAIL)) + b"".join(body)
         return data + section(b"ENDM", struct.pack("<Q", total) + hashlib.sha256(data).digest())

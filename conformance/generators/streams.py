@@ -24,7 +24,7 @@ from rans import RANK_ESCAPE, RANKS, LaneWriter, draft_table, token_of, write_co
 from gscodec._generated import extra_codings, extra_types
 from gscodec.reference import built_in
 from gscodec.reference.chunk import ChunkHeader, Splats, check_symbols, read_streams
-from gscodec.reference.container import ExtraAttribute
+from gscodec.reference.container import MAJOR, MINOR, ExtraAttribute
 from gscodec.reference.entropy import Stream, Table
 from gscodec.reference.faults import Place
 from gscodec.reference.parameters import (
@@ -532,7 +532,7 @@ def file_from_seed(seed: int, most: int = 60, *, is_built_in: bool = False) -> R
     groups = [draw(rng, id, sh_degree, extras, most) for id in range(rng.choice([1, 1, 2]))]
     headers = [drawn.header for group in groups for drawn in group.chunks]
     splats = sum(header.count for header in headers)
-    start = bytes.fromhex("894753430D0A1A0A") + struct.pack("<4BI", 0, 1, 0, 1, 1)
+    start = bytes.fromhex("894753430D0A1A0A") + struct.pack("<4BI", MAJOR, MINOR, 0, 1, 1)
     data = start + struct.pack("<I", zlib.crc32(start))
     data += section(b"SCEN", scene_payload(splats, len(headers), sh_degree, extras))
     for group in groups:

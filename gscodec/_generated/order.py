@@ -45,9 +45,13 @@ ROWS: tuple[Row, ...] = (
     Row('stream', 'indexed', 'ENDM', 'end'),
     Row('lossless', 'start', 'LPLY', 'described'),
     Row('lossless', 'described', 'LPAR', 'body'),
+    Row('lossless', 'described', 'META', 'described'),
+    Row('lossless', 'described', 'THMB', 'described'),
     Row('lossless', 'described', 'other', 'described'),
     Row('lossless', 'described', 'ENDM', 'end'),
     Row('lossless', 'body', 'LROW', 'body'),
+    Row('lossless', 'body', 'META', 'body'),
+    Row('lossless', 'body', 'THMB', 'body'),
     Row('lossless', 'body', 'other', 'body'),
     Row('lossless', 'body', 'ENDM', 'end'),
 )

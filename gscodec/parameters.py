@@ -43,8 +43,7 @@ MAX_STEP = 1 << 28
 MAX_CELLS = 2048
 REC_MAX = 262_143  # scale, opacity and colour
 HARMONICS_MAX = 65_535
-MATRIX_MAX = (1 << 21) - 1
-COLUMN_MAX = 32_767
+MATRIX_MAX, COLUMN_MAX = (1 << 21) - 1, 32_767
 BUILT_IN_SETS = 32  # (4.2) in the field `predicted`
 STORED, BUILT_IN_BASIS, STORED_SHORT, SHORT_UNIT = 1, 2, 3, 64  # (4.6) of the field `basis`
 

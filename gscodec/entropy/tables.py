@@ -52,10 +52,10 @@ STATUS = {
     7: ("static.rotation", "5.9", "a rotation cell that does not exist"),
     8: ("parm.table", "3.8", "a frequency table that does not add up"),
     9: ("parm.map", "3.9", "a context map that names no table"),
-    10: ("lossless.symbol", "10.9", "a symbol that does not belong here"),
-    11: ("lossless.source", "10.7", "a row repeats one that is not before it"),
-    12: ("lossless.value", "10.9", "a number that no pattern has"),
-    13: ("lossless.bits", "10.7", "too few or too many low bits"),
+    10: ("lossless.symbol", "11.9", "a symbol that does not belong here"),
+    11: ("lossless.source", "11.7", "a row repeats one that is not before it"),
+    12: ("lossless.value", "11.9", "a number that no pattern has"),
+    13: ("lossless.bits", "11.7", "too few or too many low bits"),
 }
 
 

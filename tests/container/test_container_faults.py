@@ -73,7 +73,7 @@ CASES: dict[str, tuple[tuple[bytes, int], str, str]] = {
     "signature": ((put(FILE, 0, b"\x09"), 0), "Malformed", "container.signature"),
     "text": ((b"ply\nformat", 0), "Malformed", "container.signature"),
     "major": ((put(FILE, 8, b"\1"), 8), "Unsupported", "container.version"),
-    "minor": ((put(FILE, 9, b"\2"), 9), "Unsupported", "container.version"),
+    "minor": ((put(FILE, 9, b"\1"), 9), "Unsupported", "container.version"),
     "profile": ((put(FILE, 10, b"\1"), 10), "Unsupported", "container.profile"),
     "level 0": ((put(FILE, 11, b"\0"), 11), "Unsupported", "container.level"),
     "level 3": ((put(FILE, 11, b"\3"), 11), "Unsupported", "container.level"),

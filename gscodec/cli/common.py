@@ -244,15 +244,14 @@ def check_paths(source: str, target: str, what: str) -> None:
 
 @contextlib.contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
-    """The file, or stdin for "-". Raises `InputError`."""
+    """The file, or stdin for "-". Raises `InputError`, also when the file changes within the block."""
+    from gscodec.io.reading import opened, unchanged
+
     if path == "-":
-        yield sys.stdin.buffer
+        with unchanged(sys.stdin.buffer, "the input"):  # which may be a file
+            yield sys.stdin.buffer
         return
-    try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115
-    except OSError as error:
-        raise InputError("io.read", f"cannot read {path}: {error.strerror}") from error
-    with file:
+    with opened(path) as file:
         yield file
 
 

@@ -65,6 +65,7 @@ def read_file(source: str, name: str | None = None, offset: Offset | None = None
     """
     from gscodec.errors import InputError
     from gscodec.io.formats import FORMATS, by_content, by_name, format_of, read_ply_file
+    from gscodec.io.reading import unchanged
 
     piped = CountingInput(sys.stdin.buffer)
     head = b""
@@ -82,7 +83,8 @@ def read_file(source: str, name: str | None = None, offset: Offset | None = None
     try:
         if source == "-":
             rejoined: BinaryIO = _Rejoined(head, piped)  # type: ignore[assignment]
-            return read(rejoined), piped.count
+            with unchanged(sys.stdin.buffer, "the input"):  # which may be a file
+                return read(rejoined), piped.count
         return read(source), _size(source)
     except InputError as error:
         if error.code == "ply.magic" and head:

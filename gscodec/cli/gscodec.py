@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from gscodec.cli.batch import command as batch
 from gscodec.cli.common import EXIT_CODES, run, version_option
 from gscodec.cli.compare import command as compare
 from gscodec.cli.completion import command as completion
@@ -23,6 +24,7 @@ Examples
   gscodec completion bash >> ~/.bashrc
   gscodec convert scene.spz scene.ply
   gscodec convert --help
+  gscodec batch encode 'scans/**/*.ply' -o packed -- --quality small
 
 \b
 See also gsenc (encode), gsdec (decode) and gsinfo (look into a .gsc).
@@ -44,6 +46,7 @@ def command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+command.add_command(batch)
 command.add_command(compare)
 command.add_command(crop)
 command.add_command(merge)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import struct
 from collections.abc import Iterator
@@ -24,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.errors import InputError
-from gscodec.io._source import ByteSource, read_error
+from gscodec.io._source import ByteSource
+from gscodec.io.reading import opened
 
 MAGIC = b"glTF"
 JSON_CHUNK, BINARY_CHUNK = b"JSON", b"BIN\0"
@@ -121,12 +121,9 @@ class Document:
             or "\0" in str(path)
         ):
             raise InputError("gltf.buffer", f"{named} is not a file in the folder of the document")
-        try:
-            with io.FileIO(self._folder / path) as file:
-                limit = None if self._max_bytes is None else max(0, self._max_bytes - self.size)
-                data = read_all(ByteSource(file, max_bytes=limit))
-        except OSError as error:
-            raise read_error(error, str(self._folder / path)) from error
+        with opened(self._folder / path) as file:
+            limit = None if self._max_bytes is None else max(0, self._max_bytes - self.size)
+            data = read_all(ByteSource(file, max_bytes=limit))
         self.size += len(data)
         return data
 

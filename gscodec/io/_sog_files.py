@@ -24,6 +24,7 @@ from PIL import Image
 from gscodec.errors import InputError
 from gscodec.io._source import read_error
 from gscodec.io._whole import Source, read_whole
+from gscodec.io.reading import unchanged
 
 LARGEST_SIDE: Final = 16383  # of a WebP image
 MOST_JSON: Final = 1 << 26
@@ -138,7 +139,7 @@ class FolderFiles:
         self.stored(name)
         path = os.path.join(self._folder, name)
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb") as file, unchanged(file, path):
                 data = file.read(limit + 1)
         except OSError as error:
             raise read_error(error, path) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from gscodec.io._source import CHUNK, ByteSource, read_error
+from gscodec.io._source import CHUNK, ByteSource
 from gscodec.io.output import atomic_output
+from gscodec.io.reading import opened
 
 Source = str | os.PathLike[str] | BinaryIO
 Sink = str | os.PathLike[str] | BinaryIO
@@ -21,11 +21,7 @@ def read_whole(source: Source, *, max_bytes: int | None = None) -> bytes:
     """
     if not isinstance(source, (str, os.PathLike)):
         return read_rest(ByteSource(source, max_bytes=max_bytes))
-    try:
-        file = io.FileIO(source)
-    except OSError as error:
-        raise read_error(error, os.fspath(source)) from error
-    with file:
+    with opened(source) as file:
         return read_rest(ByteSource(file, max_bytes=max_bytes))
 
 

@@ -21,7 +21,6 @@ coordinate system is unspecified, as in PLY.
 
 from __future__ import annotations
 
-import io
 import os
 from typing import Any
 
@@ -42,8 +41,9 @@ from gscodec.io._quantise import (
     morton_order,
     smallest_three,
 )
-from gscodec.io._source import ByteSource, read_error
+from gscodec.io._source import ByteSource
 from gscodec.io._whole import Sink, Source, read_rest, write_whole
+from gscodec.io.reading import opened
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import SH_REST_COUNTS, Float32, Splats
 
@@ -75,11 +75,7 @@ def read_compressed_ply(source: Source, *, max_bytes: int | None = None) -> Spla
     try:
         if not isinstance(source, (str, os.PathLike)):
             return _read(ByteSource(source, max_bytes=max_bytes))
-        try:
-            file = io.FileIO(source)
-        except OSError as error:
-            raise read_error(error, os.fspath(source)) from error
-        with file:
+        with opened(source) as file:
             return _read(ByteSource(file, max_bytes=max_bytes))
     except MemoryError as error:
         raise InputError("compressed.memory", "not enough memory for the splats of the file") from error

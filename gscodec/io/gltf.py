@@ -41,9 +41,10 @@ from gscodec.io._gltf_write import (
     document_of,
     is_writable,
 )
-from gscodec.io._source import ByteSource, read_error
+from gscodec.io._source import ByteSource
 from gscodec.io.axes import in_axes, placed
 from gscodec.io.output import atomic_output
+from gscodec.io.reading import opened
 from gscodec.io.splat_file import SplatFile
 from gscodec.io.spz import read_spz
 from gscodec.splats import Splats
@@ -72,11 +73,7 @@ def read_gltf(source: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | Non
     """
     if not isinstance(source, (str, os.PathLike)):
         return _read(ByteSource(source, max_bytes=max_bytes), None, max_bytes)
-    try:
-        file = io.FileIO(source)
-    except OSError as error:
-        raise read_error(error, os.fspath(source)) from error
-    with file:
+    with opened(source) as file:
         return _read(ByteSource(file, max_bytes=max_bytes), Path(source).parent, max_bytes)
 
 

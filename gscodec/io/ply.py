@@ -18,7 +18,6 @@ and written in blocks, straight into and out of the arrays of `Splats`. `ply_wri
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from gscodec.errors import InputError
 from gscodec.io._ply_ascii import BYTES_PER_VALUE, AsciiRows, convert, parse_rows
 from gscodec.io._ply_header import BYTE_ORDERS, PlyElement, read_header
 from gscodec.io._ply_layout import Table, runs_of, slots_of
-from gscodec.io._source import ByteSource, read_error
+from gscodec.io._source import ByteSource
 from gscodec.io.offset import (
     NOWHERE,
     Floats3,
@@ -41,6 +40,7 @@ from gscodec.io.offset import (
     relative,
     stated_offset,
 )
+from gscodec.io.reading import opened
 from gscodec.splats import Splats
 
 BLOCK_BYTES = 1 << 21
@@ -91,11 +91,7 @@ def read_ply(
     """
     if not isinstance(source, (str, os.PathLike)):
         return _read(ByteSource(source, max_bytes=max_bytes), offset)
-    try:
-        file = io.FileIO(source)
-    except OSError as error:
-        raise read_error(error, os.fspath(source)) from error
-    with file:
+    with opened(source) as file:
         return _read(ByteSource(file, max_bytes=max_bytes), offset)
 
 

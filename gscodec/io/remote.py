@@ -6,8 +6,9 @@ import os
 from types import TracebackType
 from typing import Any
 
-from gscodec.errors import InputError
+from gscodec.errors import GscError, InputError
 from gscodec.io._source import read_error
+from gscodec.io.reading import State, changed_error, state_of
 
 SCHEMES = ("http://", "https://")
 TIMEOUT = 30.0  # seconds without an answer
@@ -24,7 +25,8 @@ class RangeSource:
 
     size  of the whole file, in bytes
 
-    Raises `InputError` "io.read" for what the system or the server refuses, and for a server without ranges.
+    Raises `InputError` "io.read" for what the system or the server refuses, and for a server without ranges;
+    "io.changed" where the file is another one before the end: of a path when it is closed, of a URL at once.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -33,12 +35,15 @@ class RangeSource:
         self._pool: Any = None
         self._file: Any = None
         self._start = b""
+        self._state: State | None = None
+        self._tag: tuple[str, str] | None = None
         if is_url(self.name):
             self._connect()
             return
         try:
             self._file = open(self.name, "rb", buffering=0)  # noqa: SIM115
             self.size = self._file.seek(0, os.SEEK_END)
+            self._state = state_of(self._file)
         except OSError as error:
             raise read_error(error, self.name) from error
 
@@ -49,7 +54,11 @@ class RangeSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            now = state_of(self._file)
             self._file.close()
+            is_ours = error is None or isinstance(error, GscError)
+            if self._state is not None and now != self._state and is_ours:
+                raise changed_error(self.name, self._state, now) from error
         if self._pool is not None:
             self._pool.clear()
 
@@ -101,12 +110,17 @@ class RangeSource:
                     raise self._failed(f"the server says {answer.status} {answer.reason or ''}".rstrip())
                 data = answer.read(count)
                 found = answer.headers.get("Content-Range", "")
+                tag = found.rpartition("/")[2], answer.headers.get("ETag", "")
             finally:
                 answer.close()
         except urllib3.exceptions.HTTPError as error:
             raise self._failed(" ".join(str(error).split())) from error
         if not found.startswith(f"bytes {offset}-"):
             raise self._failed(f"the server sent another range than bytes {offset} on: {found!r}")
+        if self._tag is None:
+            self._tag = tag
+        elif tag != self._tag:
+            raise InputError("io.changed", f"{self.name} was changed while it was read")
         self.bytes_read += len(data)
         return data, found
 

@@ -16,7 +16,6 @@ The axes are right, up, back; an extension record can say otherwise.
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import struct
 from typing import BinaryIO
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError, UsageError
 from gscodec.io._inflate import Budget, Gzip, Inflated, unzstd, zstd_frame
-from gscodec.io._source import ByteSource, read_error
+from gscodec.io._source import ByteSource
 from gscodec.io._spz_values import (
     COEFFICIENTS,
     SH_BITS,
@@ -40,6 +39,7 @@ from gscodec.io._spz_values import (
 )
 from gscodec.io.axes import LETTERS, between, in_axes, turned
 from gscodec.io.output import atomic_output
+from gscodec.io.reading import opened
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
@@ -73,11 +73,7 @@ def read_spz(source: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | None
     """
     if not isinstance(source, (str, os.PathLike)):
         return _read(ByteSource(source, max_bytes=max_bytes))
-    try:
-        file = io.FileIO(source)
-    except OSError as error:
-        raise read_error(error, os.fspath(source)) from error
-    with file:
+    with opened(source) as file:
         return _read(ByteSource(file, max_bytes=max_bytes))
 
 

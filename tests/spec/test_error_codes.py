@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gscodec import errors
 from gscodec.reference import faults
 
 ROOT = Path(__file__).resolve().parents[2]
+FILE_ENDS = (".json", ".ply", ".gsc", ".bin", ".txt")
 CLASSES = {
     name
     for name, value in vars(errors).items()
@@ -57,3 +59,30 @@ def test_exit_codes_are_those_of_the_classes() -> None:
     for code, row in table().items():
         assert row["error_class"] in CLASSES, code
         assert int(row["exit_code"]) == getattr(errors, row["error_class"]).exit_code, code
+
+
+def written() -> Iterator[tuple[str, int, str]]:
+    """(file, line, text) of every literal that looks like a code, wherever it may be handed on."""
+    kinds = "|".join(sorted({code.partition(".")[0] for code in table()}))
+    like_a_code = re.compile(rf"(?:{kinds})\.[a-z_]+")
+    for path in sorted((ROOT / "gscodec").rglob("*.py")):
+        if "_generated" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and like_a_code.fullmatch(text) and not text.endswith(FILE_ENDS):
+                yield path.relative_to(ROOT).as_posix(), node.lineno, text
+
+
+def test_codes_that_are_handed_on_are_listed_too() -> None:
+    known = table()
+    assert [place for place in written() if place[2] not in known] == []
+    codes = {code for _, _, code in written()}
+    assert {"container.crc", "io.changed", "parm.table"} <= codes  # found at all
+
+
+def test_every_code_says_what_it_means_and_what_to_do() -> None:
+    for code, row in table().items():
+        assert row["meaning"].strip(), code
+        assert row["cure"].strip(), code
+        assert re.fullmatch(r"[a-z]+\.[a-z_]+", code), code

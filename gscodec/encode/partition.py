@@ -14,7 +14,7 @@ from gscodec.geometry.positions import MAX_DEPTH, Grid
 SPARE_CHUNKS = 64  # chunks that far-away splats may cost beyond those that the count asks for
 EXACT = 1 << 52
 MOST_LAYERS = 16
-FIRST_SHARE = 0.07  # of the splats: the most important ones, which cost twice the bytes of others
+FIRST_SHARE = 0.06  # of the splats: the most important ones, which cost more than twice the bytes of others
 
 
 def check_layers(layers: int) -> int:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gscodec.api import encode, read, read_cameras, write
+    from gscodec.api import encode, encode_file, read, read_cameras, write
     from gscodec.container.about import metadata, scene_offset, thumbnail
     from gscodec.container.metadata import Metadata
     from gscodec.container.thumbnail import Thumbnail
@@ -58,6 +58,7 @@ __all__ = [
     "UsageError",
     "decode",
     "encode",
+    "encode_file",
     "metadata",
     "read",
     "read_cameras",
@@ -74,6 +75,7 @@ _MODULES = {
     "Thumbnail": "container.thumbnail",
     "decode": "opening",
     "encode": "api",
+    "encode_file": "api",
     "metadata": "container.about",
     "read": "api",
     "read_cameras": "api",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gscodec.evaluate.cameras import Camera
     from gscodec.io.offset import Offset
 
-__all__ = ["decode", "encode", "read", "read_cameras", "write"]
+__all__ = ["decode", "encode", "encode_file", "read", "read_cameras", "write"]
 
 
 @overload
@@ -171,6 +171,37 @@ def encode(
     if report is not None:
         report.update(result.report)
     return (result.data, result.order) if return_order else result.data
+
+
+def encode_file(
+    source: str | PathLike[str] | BinaryIO,
+    target: str | PathLike[str] | BinaryIO,
+    *,
+    max_memory: int | str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The .gsc of a file of splats that may be larger than the memory; the report.
+
+    source      a path, or a binary file or pipe with a PLY file in it
+    target      a path, where the file appears whole or not at all; or a binary file
+    max_memory  bytes to take at most, as a number or "2GiB": a scene that needs more is encoded in regions,
+                one after the other. Without it, that is so from 2,097,152 splats on, with 4 GiB
+    options     as for `encode`, but `importance`, `report` and `return_order`. The `offset` "auto" moves a
+                PLY file that states none and has doubles as positions, and cameras along; in regions it
+                is decided from the first splats. None keeps what the file states
+
+    What compares pictures of the whole scene, weighs its size or needs all splats (targets, `measure`,
+    `thumbnail`, `keep_order`) takes no `max_memory`, and the memory that it takes. All regions are looked at
+    through the same cameras, as if the others were not there. The order of splats is not reported. Temporary
+    files are about as large as the splats; they are in TMPDIR, or else beside `target`. The result depends on
+    the input and these arguments, not on the machine.
+
+    Raises as `encode`, and `InputError` of the format, "io.write"; `UsageError` "usage.memory" and
+    `EncodeError` "encode.memory" for memory that is too little.
+    """
+    from gscodec.encode import file
+
+    return file.encode_file(source, target, max_memory=max_memory, **options)
 
 
 def read_cameras(path: str | PathLike[str]) -> list[Camera]:

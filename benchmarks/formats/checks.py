@@ -16,7 +16,8 @@ from pathlib import Path
 from gscodec._generated import coordinate_systems
 from gscodec.io.axes import USUAL, in_axes
 from gscodec.io.formats import read_splats, write_splats
-from gscodec.io.ply import read_ply, write_ply
+from gscodec.io.ply import read_ply
+from gscodec.io.ply_writing import write_ply
 from gscodec.io.splat_file import SplatFile
 from gscodec.io.spz import write_spz
 from gscodec.splats import Splats

@@ -56,8 +56,9 @@ def cameras_of(scene: Scene, folder: Path, split: str, views: int | None = None)
 def curve(splats: Any, train: Sequence[Any], test: Sequence[Any], variant: str) -> Curve:
     """A point for each quality."""
     import gscodec
-    from gscodec.encode.encoder import Encoder, choose_steps
+    from gscodec.encode.encoder import Encoder
     from gscodec.encode.importance import importance_of
+    from gscodec.encode.steps import choose_steps
     from gscodec.evaluate.comparison import compare
 
     effort, steps, guessed = VARIANTS.get(variant, ({}, {}, False))

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from gscodec.cli.common import HashingOutput
-    from gscodec.container import SceneHeader, Skipped
+    from gscodec.cli.common import GscFile, HashingOutput
+    from gscodec.container import Event, SceneHeader, Skipped
     from gscodec.errors import StreamError
     from gscodec.io.offset import Floats3
     from gscodec.splats import Splats
 
 MOST_COMMENT_BYTES = 1 << 19
+SURVEYED = 1 << 20  # bytes at a time
+DECODED = 1 << 22  # bytes at a time for each thread: several chunks, as threads wait at the end of each piece
+
 Layout: TypeAlias = Literal["inria", "compact"]
 
 
@@ -32,18 +35,29 @@ class Survey:
     texts: tuple[Skipped, ...] = ()
 
 
-def survey(data: bytes) -> Survey:
+def pieces_of(data: bytes | GscFile, size: int) -> Iterator[bytes]:
+    """The bytes of a file, at most `size` at a time where they are not in memory."""
+    return iter((data,)) if isinstance(data, bytes) else data.pieces(size)
+
+
+def survey(data: bytes | GscFile) -> Survey:
     """Check the container of a file without decoding anything."""
     from gscodec.container import Chunk, ContainerReader, SceneHeader, Skipped
     from gscodec.errors import StreamError
 
     reader = ContainerReader()
-    reader.feed(data)
-    reader.close()
     scene, splats, chunks, fault, order = None, 0, 0, None, None
     texts: list[Skipped] = []
+
+    def events() -> Iterator[Event]:
+        for piece in pieces_of(data, SURVEYED):
+            reader.feed(piece)
+            yield from reader.events()
+        reader.close()
+        yield from reader.events()
+
     try:
-        for event in reader.events():
+        for event in events():
             if isinstance(event, SceneHeader):
                 scene = event
             elif isinstance(event, Chunk):
@@ -58,12 +72,15 @@ def survey(data: bytes) -> Survey:
     return Survey(scene=scene, splats=splats, chunks=chunks, fault=fault, order=order, texts=tuple(texts))
 
 
-def decoded_chunks(data: bytes, degree: int, threads: int, *, verify: bool) -> Iterator[Splats]:
+def decoded_chunks(data: bytes | GscFile, degree: int, threads: int, *, verify: bool) -> Iterator[Splats]:
     """The splats of each chunk in turn. Raises `StreamError`."""
-    from gscodec.decoder import Decoder
+    from gscodec.decoder import Decoder, thread_count
 
     decoder = Decoder(sh_degree=degree, threads=threads, verify=verify)
-    decoder.feed(data)
+    for piece in pieces_of(data, DECODED * thread_count(threads)):
+        decoder.feed(piece)
+        for chunk in decoder.chunks():
+            yield chunk.splats
     decoder.close()
     for chunk in decoder.chunks():
         yield chunk.splats

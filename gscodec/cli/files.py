@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +16,7 @@ import click
 from gscodec.cli.common import CountingInput, counted, open_output, read_gsc
 
 if TYPE_CHECKING:
+    from gscodec.io.blocks import SplatBlocks
     from gscodec.io.formats import Format
     from gscodec.io.offset import Offset
     from gscodec.io.splat_file import SplatFile
@@ -86,6 +88,40 @@ def read_file(source: str, name: str | None = None, offset: Offset | None = None
             with unchanged(sys.stdin.buffer, "the input"):  # which may be a file
                 return read(rejoined), piped.count
         return read(source), _size(source)
+    except InputError as error:
+        if error.code == "ply.magic" and head:
+            error.add_note("convert it to PLY")
+        raise
+
+
+@contextlib.contextmanager
+def open_splats(source: str, offset: Offset | None = None) -> Iterator[tuple[SplatBlocks, Callable[[], int]]]:
+    """A file of another format than .gsc that need not be read at once, and what tells its bytes in the end.
+
+    `offset` as in `SplatBlocks`.
+
+    Raises `InputError`: "io.format" for a .gsc, and those of the format.
+    """
+    from gscodec.errors import InputError
+    from gscodec.io.blocks import SplatBlocks
+    from gscodec.io.formats import FORMATS, by_content
+
+    piped = CountingInput(sys.stdin.buffer)
+    head = b""
+    try:
+        if source == "-":
+            head = _head_of(piped)
+            _refuse_gsc(head, "the input")
+            rejoined: BinaryIO = _Rejoined(head, piped)  # type: ignore[assignment]
+            with SplatBlocks(rejoined, by_content(head) or FORMATS["ply"], offset=offset) as blocks:
+                yield blocks, lambda: piped.count
+            return
+        if Path(source).is_file():
+            with open(source, "rb") as file:
+                head = file.read(16)
+            _refuse_gsc(head, source)
+        with SplatBlocks(source, offset=offset) as blocks:
+            yield blocks, lambda: _size(source)
     except InputError as error:
         if error.code == "ply.magic" and head:
             error.add_note("convert it to PLY")

@@ -1,8 +1,8 @@
 """gsdec: .gsc to splats.
 
 The whole container is checked before anything is written; then chunks are decoded and written one after
-another, so that memory holds the .gsc and a few chunks; all of the scene only where the order of the input
-has to be restored.
+another, so that memory holds a few chunks, and the .gsc only if it comes through a pipe or is lossless; all
+of the scene only where the order of the input has to be restored.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from gscodec._generated import coordinate_systems
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
+    GscFile,
     Teller,
     check_paths,
     counted,
     json_option,
     open_output,
     quiet_option,
-    read_gsc,
     run,
     size_in_words,
     threads_option,
@@ -152,20 +152,21 @@ def command(
         from gscodec.lossless import is_lossless
 
         start = time.perf_counter()
-        data = b"" if is_part else read_gsc(source)
-        if is_lossless(data):
+        data = None if is_part else GscFile(source)
+        if data is not None and is_lossless(data.start):
             given = ["--sh-degree"] if sh_degree is not None else []
             given += [f"--layout {layout}"] if layout != "inria" else []
             given += ["--keep-partial"] if keep_partial else []
             given += ["--world"] if world else []
             given += [f"--to {to_name}"] if to_name not in (None, "ply") else []
-            decode_file(data, source, target, teller, quiet=quiet, hashed=as_json, given=given)
+            held = b"".join(data.pieces())
+            decode_file(held, source, target, teller, quiet=quiet, hashed=as_json, given=given)
             return
         kind = output_format(target, to_name, default="ply")
         if kind is None:
             raise click.UsageError("OUT would be a .gsc, which IN is already")
         with Bar([("decoding", 1.0)], quiet=quiet) as progress:
-            if is_part:
+            if data is None:
                 found = _part(source, choice, sh_degree, progress)
             else:
                 found = _whole(data, sh_degree, threads, progress, keep_partial, file_order)
@@ -242,7 +243,7 @@ class _Found:
 
 
 def _whole(
-    data: bytes,
+    data: GscFile,
     sh_degree: int | None,
     threads: int,
     progress: Bar,
@@ -279,7 +280,7 @@ def _whole(
         degree=degree,
         count=count,
         blocks=blocks,
-        bytes_in=len(data),
+        bytes_in=data.size,
         facts={"order": "input" if has_order else "file"},
         fault=fault,
         comments=comments,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import math
-import os
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -27,12 +23,12 @@ from gscodec.cli.common import (
     times,
     version_option,
 )
-from gscodec.cli.files import read_file
-from gscodec.cli.storing import Wishes, moved_cameras, storing_options, warnings
+from gscodec.cli.encoding import json_ready, more, warn, why_missed
+from gscodec.cli.files import open_splats
+from gscodec.cli.storing import Wishes, storing_options, warnings
 
 if TYPE_CHECKING:
     from gscodec.evaluate.rigs import Kind
-    from gscodec.io.splat_file import SplatFile
 
 NAME = "gsenc"
 STAGES = [
@@ -55,6 +51,12 @@ SEARCH_STAGES = [
     ("searching", 0.86),
     ("writing", 0.01),
 ]
+REGION_STAGES = [
+    ("reading", 0.03),
+    ("sorting", 0.03),
+    ("encoding", 0.92),
+    ("writing", 0.02),
+]
 EPILOG = f"""\b
 Examples
   gsenc scene.ply -o scene.gsc
@@ -63,6 +65,7 @@ Examples
   gsenc scene.ply -o scene.gsc --layers 3
   gsenc scene.ply -o scene.gsc --lossless
   gsenc scene.ply -o scene.gsc --effort 1 --json > report.json
+  gsenc city.ply -o city.gsc --max-memory 2GiB
   zcat scene.ply.gz | gsenc - -o - | ssh host 'cat > scene.gsc'
 
 \b
@@ -85,6 +88,11 @@ use are kept bit for bit.
 From effort 2 on, the encoder renders the scene to learn what viewers see, and
 leaves out splats that no picture shows. Give it --cameras, such as those of the
 training, if there are any; otherwise it puts its own around and into the scene.
+A scene of more than 2,097,152 splats, or one that --max-memory cannot hold, is
+cut into regions that are encoded one after the other, each as a scene of its own
+that is as fine as all others; splats wait on disk meanwhile, in TMPDIR or beside
+OUT. Targets, --measure, --thumbnail and --keep-order need the whole scene, and the
+memory that it takes.
 
 {EXIT_CODES}"""
 
@@ -115,6 +123,19 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
 
         try:
             parse_size(value)
+        except UsageError as error:
+            raise click.BadParameter(error.message) from None
+    return value
+
+
+def _memory(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    from gscodec.errors import UsageError
+
+    if value is not None:
+        from gscodec.encode.regions import memory_of
+
+        try:
+            memory_of(value)
         except UsageError as error:
             raise click.BadParameter(error.message) from None
     return value
@@ -191,6 +212,13 @@ quality_option = click.option(
 @storing_options
 @threads_option
 @click.option(
+    "--max-memory",
+    callback=_memory,
+    metavar="BYTES",
+    help="Take no more than about so much, such as 2GiB: a PLY file may be of any size then.  "
+    "[default: 4GiB, from 2,097,152 splats on]",
+)
+@click.option(
     "--nonfinite",
     type=click.Choice(("drop", "error")),
     default="drop",
@@ -216,6 +244,7 @@ def command(
     stream: bool | None,
     measure: bool,
     threads: int,
+    max_memory: str | None,
     nonfinite: str,
     wishes: Wishes,
     as_json: bool,
@@ -242,59 +271,64 @@ def command(
         from gscodec.cli.lossless import encode_file, refuse_options
 
         context = click.get_current_context()
-        names = ("effort", "camera_path", "rig", "no_prune", "measure", "nonfinite")
+        names = ("effort", "camera_path", "rig", "no_prune", "measure", "nonfinite", "max_memory")
         is_given = [n for n in names if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]
         refuse_options(
             given + [f"--{name.replace('camera_path', 'cameras').replace('_', '-')}" for name in is_given]
         )
         with teller.failures():
-            _try_output(target)
             encode_file(source, target, teller, quiet=quiet, hashed=as_json)
         return
     with teller.failures():
         start = time.perf_counter()
-        with Bar(SEARCH_STAGES if has_aim else STAGES, quiet=quiet) as progress:
+        texts = wishes.texts()
+        with open_splats(source, wishes.offset) as (blocks, counted_bytes):
+            from gscodec.encode.file import encode_blocks, in_regions
             from gscodec.encode.inputs import cameras_of
-            from gscodec.encode.whole import encode_splats
+            from gscodec.encode.large import spill_folder
 
-            progress("reading", 0.0)
-            _try_output(target)
-            cameras = cameras_of(camera_path) if camera_path is not None and renders else None
-            texts = wishes.texts()
-            scene, bytes_in = read_file(source, offset=wishes.offset)
-            progress("reading", 1.0)
-            encoded = encode_splats(
-                wishes.splats(scene),
-                quality=quality,
-                target_psnr=target_psnr,
-                target_size=target_size,
-                max_error=max_error,
-                effort=effort,
-                cameras=moved_cameras(cameras, scene),
-                rig=rig or "auto",
-                steps={"prune": 0.0} if no_prune else None,
-                measure=measure,
-                nonfinite=nonfinite,
-                layers=layers,
-                stream=target == "-" if stream is None else stream,
-                threads=threads,
-                coordinate_system=scene.coordinate_system,
-                rendering_model=scene.rendering_model,
-                progress=progress,
-                further=wishes.further(scene, texts),
-            )
-            progress("writing", 0.0)
-            with open_output(target, hashed=False) as file:
-                file.write(encoded.data)
+            options: dict[str, Any] = {
+                "quality": quality,
+                "target_psnr": target_psnr,
+                "target_size": target_size,
+                "max_error": max_error,
+                "effort": effort,
+                "cameras": cameras_of(camera_path) if camera_path is not None and renders else None,
+                "rig": rig or "auto",
+                "steps": {"prune": 0.0} if no_prune else None,
+                "measure": measure,
+                "nonfinite": nonfinite,
+                "layers": layers,
+                "stream": target == "-" if stream is None else stream,
+                "threads": threads,
+            }
+            further = wishes.further(blocks.comments, texts)
+            stages = SEARCH_STAGES if has_aim else STAGES
+            if in_regions(blocks.count, max_memory, options, further):
+                stages = REGION_STAGES
+            with Bar(stages, quiet=quiet) as progress, open_output(target, hashed=as_json) as file:
+                report = encode_blocks(
+                    blocks,
+                    file.write,
+                    max_memory=max_memory,
+                    folder=spill_folder(None if target == "-" else target),
+                    progress=progress,
+                    further=further,
+                    drop_extra=wishes.drop_extra,
+                    **options,
+                )
+            scene, bytes_in = blocks.about(), counted_bytes()
         seconds = time.perf_counter() - start
-        _warn(teller, scene, encoded.report)
-        for warning in warnings(scene, encoded.report, wishes):
+        warn(teller, scene, report)
+        for warning in warnings(scene, report, wishes):
             teller.warn(warning)
-        size, splats = len(encoded.data), len(encoded.order)
+        size, splats = file.count, report["kept"]
+        if not isinstance(splats, int):
+            raise RuntimeError("an encoding that does not say how much it kept")
         if camera_path is not None and not renders:
             teller.warn("nothing is rendered at effort 1: --cameras was not read")
-        if has_aim and not encoded.report["target_reached"]:
-            teller.warn(_why_missed(given[0], encoded.report, size))
+        if has_aim and not report["target_reached"]:
+            teller.warn(why_missed(given[0], report, size))
         facts: dict[str, object] = {
             "input": source,
             "output": target,
@@ -306,85 +340,15 @@ def command(
             "ratio": round(bytes_in / size, 3),
             "seconds": round(seconds, 4),
             "bytes_per_splat": round(size / splats, 4) if splats else None,
-            **{name: _json_ready(value) for name, value in encoded.report.items() if name != "bytes"},
-            "sha256": hashlib.sha256(encoded.data).hexdigest() if as_json else None,
+            **{name: json_ready(value) for name, value in report.items() if name not in ("bytes", "kept")},
+            "sha256": file.sha256,
         }
         sizes = f"{size_in_words(bytes_in)} -> {size_in_words(size)} ({times(bytes_in / size)})"
         line = f"{sizes} in {seconds:.1f} s"
         if splats:
             line += f"; {counted(splats, 'splat')}, {size / splats:.2f} bytes each"
-        line += _more(encoded.report, has_aim)
+        line += more(report, has_aim)
         teller.report(facts, line)
-
-
-class _TriedError(Exception):
-    """Ends an attempt to write."""
-
-
-def _try_output(target: str) -> None:
-    """Find out before the work, not after it, that a file cannot be written. Raises `InputError`."""
-    from gscodec.io import atomic_output
-
-    is_special = os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target)
-    if target != "-" and not is_special:  # opening a pipe or a device is not without effect
-        with contextlib.suppress(_TriedError), atomic_output(target):
-            raise _TriedError
-
-
-def _more(report: dict[str, object], has_aim: bool) -> str:
-    """The rest of the last line: what was left out, found and measured."""
-    pruned, psnr, found = report.get("pruned"), report.get("psnr"), report.get("quality")
-    more = ""
-    if isinstance(pruned, int) and pruned:
-        more += f"; left out {counted(pruned, 'splat')} that no picture shows"
-    if has_aim and isinstance(found, float):
-        more += f"; quality {found:g}"
-    if psnr == math.inf:
-        more += "; all pictures are equal"
-    elif isinstance(psnr, float):
-        more += f"; {psnr:.2f} dB, at worst {report['psnr_worst']:.2f}"
-    return more
-
-
-def _why_missed(aim: str, report: dict[str, object], size: int) -> str:
-    """What became of a target that was not reached."""
-    from gscodec.encode.steps import COARSEST_QUALITY, FINEST
-
-    if not report["splats"]:
-        return f"{aim} means nothing without splats"
-    tries = report.get("encodings")
-    if not isinstance(tries, int):
-        return f"{aim} cannot be measured: no camera sees anything"
-    if report["quality"] in (FINEST, COARSEST_QUALITY):
-        return f"no quality reaches {aim}: this is the nearest"
-    got = {"--target-size": f"{size} bytes", "--target-psnr": f"{report.get('psnr')} dB"}
-    nearest = got.get(aim, str(report.get("max_error")))
-    return f"closest to {aim} after {tries} {'try' if tries == 1 else 'tries'} is {nearest}"
-
-
-def _json_ready(value: object) -> object:
-    """JSON knows no infinity."""
-    return "inf" if value == math.inf else value
-
-
-def _warn(teller: Teller, scene: SplatFile, report: dict[str, object]) -> None:
-    from gscodec.errors import UsageError
-    from gscodec.io import ply_header
-
-    dropped = report.get("dropped_nonfinite")
-    if isinstance(dropped, int) and dropped:
-        teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
-    if widened := report.get("widened"):
-        names = " and ".join(widened) if isinstance(widened, list) else ""
-        teller.warn(f"{names}: coarser steps than asked for, as values would not fit into their range")
-    for note in scene.notes:
-        teller.warn(note)
-    try:
-        ply_header(scene.splats)
-    except UsageError as error:
-        teller.warn(f"gsdec cannot write this .gsc to a PLY file: {error.message}")
-    if not len(scene.splats):
-        teller.warn("the input has no splats")
 
 
 def main() -> NoReturn:

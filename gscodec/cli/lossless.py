@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -30,6 +32,7 @@ def encode_file(source: str, target: str, teller: Teller, *, quiet: bool, hashed
     from gscodec.errors import InputError
 
     start = time.perf_counter()
+    _try_output(target)
     with Bar(STAGES, quiet=quiet) as progress:
         progress("reading", 0.0)
         data = _read(source)
@@ -64,6 +67,20 @@ def encode_file(source: str, target: str, teller: Teller, *, quiet: bool, hashed
     if rows:
         line += f"; {counted(rows, 'row')}, {size / rows:.2f} bytes each"
     teller.report(facts, line + "; lossless")
+
+
+class _TriedError(Exception):
+    """Ends an attempt to write."""
+
+
+def _try_output(target: str) -> None:
+    """Find out before the work, not after it, that a file cannot be written. Raises `InputError`."""
+    from gscodec.io import atomic_output
+
+    is_special = os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target)
+    if target != "-" and not is_special:  # opening a pipe or a device is not without effect
+        with contextlib.suppress(_TriedError), atomic_output(target):
+            raise _TriedError
 
 
 def _read(source: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,8 @@ import click
 if TYPE_CHECKING:
     from gscodec.container import Metadata
     from gscodec.encode.further import Further
-    from gscodec.evaluate.cameras import Camera
     from gscodec.io.offset import Offset
     from gscodec.io.splat_file import SplatFile
-    from gscodec.splats import Splats
 
 THUMBNAIL = 256
 MOST_META_BYTES = 1 << 24
@@ -39,26 +37,19 @@ class Wishes:
         """What the files of --meta hold. Raises `InputError`."""
         return [read_metadata(path) for path in self.meta]
 
-    def splats(self, scene: SplatFile) -> Splats:
-        """The splats, without what is to be dropped. Raises `UsageError`."""
-        from gscodec.encode.further import without_extras
-
-        return without_extras(scene.splats, self.drop_extra)
-
-    def further(self, scene: SplatFile, texts: Iterable[Metadata]) -> Further:
-        """What to store of `scene`."""
+    def further(self, comments: Iterable[str], texts: Iterable[Metadata]) -> Further:
+        """What to store of a scene with such comments; the file says where it is."""
         from gscodec.container import Metadata
         from gscodec.encode.further import Further
         from gscodec.io.offset import is_offset
 
-        lines = [line for line in scene.comments if not is_offset(line)] if self.comments else []
-        comments = [Metadata(kind="comment", text="\n".join(lines))] if lines else []
+        lines = [line for line in comments if not is_offset(line)] if self.comments else []
+        kept = [Metadata(kind="comment", text="\n".join(lines))] if lines else []
         return Further(
             extra_errors=self.extra_errors,
             keep_order=self.keep_order,
-            metadata=[*comments, *texts],
+            metadata=[*kept, *texts],
             thumbnail=self.thumbnail,
-            offset=scene.offset,
         )
 
 
@@ -108,15 +99,6 @@ def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(wishes=wishes, **given)
 
     return with_wishes
-
-
-def moved_cameras(cameras: list[Camera] | None, scene: SplatFile) -> list[Camera] | None:
-    """Cameras that follow the splats of `scene` to where they were moved."""
-    import numpy as np
-
-    if cameras is None or not any(scene.moved):
-        return cameras
-    return [replace(camera, position=camera.position - np.array(scene.moved)) for camera in cameras]
 
 
 def read_metadata(path: str) -> Metadata:

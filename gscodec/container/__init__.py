@@ -11,7 +11,7 @@ from gscodec.container.metadata import Metadata, write_metadata
 from gscodec.container.reader import Chunk, ContainerReader, End, Event, Parameters, Skipped
 from gscodec.container.scene import SceneHeader
 from gscodec.container.thumbnail import Thumbnail, write_thumbnail
-from gscodec.container.writer import ChunkBounds, StreamModeWriter, write_file_mode
+from gscodec.container.writer import ChunkBounds, StreamModeWriter, file_mode_pieces, write_file_mode
 
 __all__ = [
     "Chunk",
@@ -31,6 +31,7 @@ __all__ = [
     "Skipped",
     "StreamModeWriter",
     "Thumbnail",
+    "file_mode_pieces",
     "read_chunk_header",
     "write_chunk_header",
     "write_file_mode",

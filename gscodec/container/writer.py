@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from gscodec.container.chunk import ChunkHeader
 from gscodec.container.end import EndMark, write_end_mark
@@ -63,9 +64,15 @@ class _Body:
         return self._section(b"PARM", payload)
 
     def chunk(self, payload: bytes) -> tuple[bytes, ChunkHeader]:
+        header = self.check_chunk(payload)
+        return write_section(b"CHNK", payload), header
+
+    def check_chunk(self, payload: bytes) -> ChunkHeader:
+        """Note the chunk, which is written later."""
         with _blaming_caller():
             header = self.ledger.add_chunk(memoryview(payload), 0, self.scene)
-        return self._section(b"CHNK", payload), header
+        self._count(b"CHNK", payload)
+        return header
 
     def ignorable(self, id: bytes, payload: bytes) -> bytes:
         if id in KNOWN_IDS - IGNORABLE_IDS or not is_section_id(id):
@@ -73,12 +80,15 @@ class _Body:
         return self._section(id, payload, flags=0)
 
     def _section(self, id: bytes, payload: bytes, flags: int = 1) -> bytes:
+        self._count(id, payload)
+        return write_section(id, payload, flags=flags)
+
+    def _count(self, id: bytes, payload: bytes) -> None:
         with _blaming_caller():
             self.ledger.check_section_count(0)
         if len(payload) > self.ledger.limits.section_bytes:
             raise EncodeError("encode.level", f"section {id.decode()} has {len(payload)} bytes")
         self.ledger.sections += 1
-        return write_section(id, payload, flags=flags)
 
 
 def write_file_mode(
@@ -97,28 +107,53 @@ def write_file_mode(
     replaced by the actual ones. `leading` and `ignorable` are (id, payload) of further sections, put after
     SCEN, where a reader finds them early, and before the end.
     """
+    pieces = file_mode_pieces(
+        scene, parameters, chunks, bounds, level=level, leading=leading, ignorable=ignorable
+    )
+    return b"".join(pieces)
+
+
+def file_mode_pieces(
+    scene: SceneHeader,
+    parameters: Sequence[bytes],
+    chunks: Sequence[bytes],
+    bounds: Sequence[ChunkBounds],
+    *,
+    level: int = 1,
+    leading: Sequence[tuple[bytes, bytes]] = (),
+    ignorable: Sequence[tuple[bytes, bytes]] = (),
+) -> Iterator[bytes]:
+    """The file of `write_file_mode`, piece by piece.
+
+    `chunks` is gone through twice and no payload kept: it may read them from somewhere.
+    """
     if len(bounds) != len(chunks):
         raise UsageError("usage.container", f"{len(chunks)} chunks, but bounds of {len(bounds)}")
     with _blaming_caller():
         total = sum(struct.unpack_from("<I", payload, 4)[0] for payload in chunks)
     scene = replace(scene, splat_count=total, chunk_count=len(chunks))
     body = _Body(scene, FileHeader(level=level))
-    written = [body.scene_section]
-    written += [body.ignorable(id, payload) for id, payload in leading]
-    written += [body.parameters(payload) for payload in parameters]
+    front = [
+        body.scene_section,
+        *(body.ignorable(id, payload) for id, payload in leading),
+        *(body.parameters(payload) for payload in parameters),
+    ]
+    listed = [(section[:4], len(section)) for section in front]
     facts: list[IndexChunk] = []
     for payload, box in zip(chunks, bounds, strict=True):
         first = body.ledger.splats
-        section, header = body.chunk(payload)
-        written.append(section)
+        header = body.check_chunk(payload)
+        listed.append((b"CHNK", SECTION_FRAME_BYTES + len(payload)))
         facts.append(_facts_of(header, first, body.scene, box))
-    written += [body.ignorable(id, payload) for id, payload in ignorable]
-    pieces = [write_file_header(body.header), _index_section(written, facts, body.ledger.limits), *written]
+    back = [body.ignorable(id, payload) for id, payload in ignorable]
+    listed += [(section[:4], len(section)) for section in back]
+    index = _index_section(listed, facts, body.ledger.limits)
+    sections = (write_section(b"CHNK", payload) for payload in chunks)
     sha = hashlib.sha256()
-    for piece in pieces:
+    for piece in chain([write_file_header(body.header), index, *front], sections, back):
         sha.update(piece)
-    end = EndMark(splat_count=total, sha256=sha.digest())
-    return b"".join([*pieces, write_section(b"ENDM", write_end_mark(end))])
+        yield piece
+    yield write_section(b"ENDM", write_end_mark(EndMark(splat_count=total, sha256=sha.digest())))
 
 
 def _facts_of(header: ChunkHeader, first: int, scene: SceneHeader, box: ChunkBounds) -> IndexChunk:
@@ -132,13 +167,13 @@ def _facts_of(header: ChunkHeader, first: int, scene: SceneHeader, box: ChunkBou
     )
 
 
-def _index_section(written: Sequence[bytes], facts: Sequence[IndexChunk], limits: Limits) -> bytes:
-    size = SECTION_FRAME_BYTES + index_payload_bytes(len(written), len(facts))
+def _index_section(listed: Sequence[tuple[bytes, int]], facts: Sequence[IndexChunk], limits: Limits) -> bytes:
+    size = SECTION_FRAME_BYTES + index_payload_bytes(len(listed), len(facts))
     first = offset = HEADER_BYTES + size
     entries: list[IndexEntry] = []
-    for section in written:
-        entries.append(IndexEntry(id=section[:4], offset=offset, size=len(section)))
-        offset += len(section)
+    for id, length in listed:
+        entries.append(IndexEntry(id=id, offset=offset, size=length))
+        offset += length
     with _blaming_caller():
         payload = write_index(entries, facts)
         read_index(

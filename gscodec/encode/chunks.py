@@ -48,11 +48,14 @@ class ChunkRecorder:
         plan: Plan,
         classes: NDArray[np.uint8],
         sight: Sight | None = None,
+        unit: float | None = None,
     ) -> None:
         self.splats, self.rows, self.scene, self.plan = splats, rows, scene, plan
         self.classes, self.sight = classes, sight
         # importance of class 0 as the cameras see it, whatever the classes come from
-        self.unit = 1.0 if sight is None else max(top_of(sight.importance()), 1e-18)
+        if unit is None:
+            unit = 1.0 if sight is None else top_of(sight.importance())
+        self.unit = max(unit, 1e-18)
 
     def __call__(self, index: Index) -> tuple[Recorded, Index]:
         """The chunk of the splats `index`, and these in the order in which they are decoded."""

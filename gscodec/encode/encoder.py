@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscodec import kernels
 from gscodec._generated import coordinate_systems, rendering_models
+from gscodec.container import SceneHeader
 from gscodec.decoder import decode, thread_count
 from gscodec.encode.assemble import assemble
 from gscodec.encode.balance import balanced, factors, losses
 from gscodec.encode.chunks import ChunkRecorder, Index
 from gscodec.encode.effort import DEFAULT, Effort, effort_of
 from gscodec.encode.further import Further, order_section, with_steps
-from gscodec.encode.importance import classes_of, importance_of
+from gscodec.encode.importance import classes_of, importance_of, top_of
 from gscodec.encode.inputs import cameras_of, finite_rows, is_usable, scene_header, to_splats
 from gscodec.encode.partition import check_layers, layered_cells
 from gscodec.encode.passes import Passes
 from gscodec.encode.progress import Progress, silent, within
 from gscodec.encode.refit import correction, shared
+from gscodec.encode.result import Encoded, Part
+from gscodec.encode.shared import Shared, weigh
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight, evenly, look, sized
-from gscodec.encode.steps import Steps, check_step, make_plan, quality_of, steps_at
+from gscodec.encode.steps import Steps, choose_steps, make_plan
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search
 from gscodec.encode.thumbnails import leading_sections
 from gscodec.errors import EncodeError, UsageError
@@ -39,31 +42,6 @@ SHOWN = -5.5  # logit of 1/255, below which no renderer draws a splat
 LARGEST_CORRECTION = 8.0  # of a constant term, whose whole range is some 4: more comes from broken scenes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """The result of an encoding.
-
-    data    the file
-    order   (N,) for each decoded splat, its number in the input
-    report  bytes by stream and other facts, ready for JSON
-    """
-
-    data: bytes
-    order: NDArray[np.int64]
-    report: dict[str, object] = field(default_factory=dict)
-
-
-def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> Steps:
-    """The steps of a quality, with some of them overridden. Raises `UsageError`."""
-    known = {f.name for f in fields(Steps)}
-    for name, value in (steps or {}).items():
-        if name not in known:
-            raise UsageError("usage.steps", f"no step {name!r}: expected some of {', '.join(sorted(known))}")
-        if problem := check_step(name, value):
-            raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
-    return replace(steps_at(quality_of(quality)), **dict(steps or {}))  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chosen:
     """The splats that are coded: rows among all, what cameras see of them, importance, class."""
@@ -72,11 +50,13 @@ class _Chosen:
     sight: Sight | None
     weight: NDArray[np.float64]
     classes: NDArray[np.uint8]
+    unit: float | None = None  # importance of class 0 as the cameras see it, where a larger scene decides it
 
 
 class Encoder:
     """One scene, looked at once and encoded as often as it takes.
 
+    `shared` makes it a region of a larger scene that has the header `scene`; `number` is its parameter set.
     Raises `EncodeError`, `UsageError`; see `gscodec.encode` for what the arguments are.
     """
 
@@ -96,8 +76,12 @@ class Encoder:
         rendering_model: int = rendering_models.CLASSIC,
         progress: Progress | None = None,
         further: Further | None = None,
+        scene: SceneHeader | None = None,
+        shared: Shared | None = None,
+        number: int = 0,
     ) -> None:
         splats = to_splats(splats)
+        self.shared, self.number = shared, number
         self.layers, self.stream = check_layers(layers), stream
         self._given = None if cameras is None else cameras_of(cameras)
         self._rig: Kind = rig
@@ -127,8 +111,12 @@ class Encoder:
         self.weight = weight
         self.further = further or Further()
         self.leading = leading_sections(self.further, splats, self._given, self.threads)
-        scene = replace(scene_header(splats, coordinate_system, rendering_model), offset=self.further.offset)
-        self.scene, self.extra_steps = with_steps(scene, splats, self.further.extra_errors)
+        self.extra_steps: dict[str, float | None] = {}
+        if scene is None:
+            bare = scene_header(splats, coordinate_system, rendering_model)
+            bare, errors = replace(bare, offset=self.further.offset), self.further.extra_errors
+            scene, self.extra_steps = with_steps(bare, splats, errors)
+        self.scene = scene
         self.cameras: list[Camera] = []
         self.sight: Sight | None = None
         self._ruler: Ruler | None = None
@@ -137,8 +125,11 @@ class Encoder:
 
     def _look(self) -> None:
         self.tell("looking", 0.0)
-        spans = np.ptp(np.quantile(self.splats.positions, (0.05, 0.95), axis=0), axis=0)
-        if 0 < spans.max() < SMALLEST:
+        if self.shared is not None:
+            span = self.shared.extent.span
+        else:
+            span = np.ptp(np.quantile(self.splats.positions, (0.05, 0.95), axis=0), axis=0).max()
+        if 0 < span < SMALLEST:
             return  # renderers show nothing that is nearer than 0.01
         count = self.effort.views if self._given is not None else self.effort.views * 3 // 2
         self.cameras = self._seeing(count)
@@ -154,6 +145,8 @@ class Encoder:
             tell=within(self.tell, "looking"),
         )
         if not self.sight.largest.any() and (self.splats.opacities > SHOWN).any():
+            if self.shared is not None:
+                return  # they see other regions
             if self._given is not None:
                 raise UsageError("usage.cameras", "the cameras see nothing: are they of this scene?")
             self.cameras, self.sight = [], None  # nearer to all of a tiny scene than renderers show anything
@@ -162,6 +155,8 @@ class Encoder:
         """The caller's cameras, or made-up ones: none in a scene too large for any."""
         if self._given is not None:
             return self._given
+        if self.shared is not None:
+            return list(self.shared.cameras)
         with np.errstate(all="ignore"):
             made = make_rig(self.splats, self._rig, views=views, size=RIG_SIZE)
         return [camera for camera in made if is_usable(camera)]
@@ -213,6 +208,44 @@ class Encoder:
 
     def encode(self, steps: Steps, fixed: Collection[str] = ()) -> Encoded:
         """A complete file-mode .gsc; steps named in `fixed` are not balanced against the others."""
+        part = self.part(steps, fixed)
+        order, report, written = part.order, part.report, [] if part.written is None else [part.written]
+        ordering = [order_section(order)] if self.further.keep_order and written else []
+        data = assemble(self.scene, written, leading=self.leading, closing=ordering, stream=self.stream)
+        if ordering:
+            report["order_bytes"] = len(ordering[0][1])
+            order = np.sort(order)  # as they come out
+        return Encoded(data=data, order=order, report={**report, "bytes": len(data)})
+
+    def calibrated(self, steps: Steps, fixed: Collection[str] = ()) -> Shared:
+        """What the regions share, with what pictures of this one tell. Raises `UsageError` for no region."""
+        if self.shared is None:
+            raise UsageError("usage.splats", "a whole scene shares nothing with others")
+        if self.sight is None:
+            return self.shared
+        if self._given is None and not self.sight.largest.any():
+            return replace(self.shared, cameras=())  # made-up ones that see nothing tell nothing
+        chosen = self._chosen(steps)
+        if len(chosen.rows) == 0:
+            return self.shared
+        found = weigh(self.shared, self._copied(chosen), chosen.sight, steps, given=self._given is not None)
+        self.shared = replace(
+            self.shared,
+            top=self.shared.top * top_of(found.weight) / max(top_of(found.guess), 1e-300),
+            level=found.level,
+        )
+        if self.effort.balance_views:
+            pool = ThreadPoolExecutor(self.threads)
+            try:
+                change = self._balance(pool, steps)
+            finally:
+                pool.shutdown(cancel_futures=True)
+            change = {name: by for name, by in change.items() if name not in fixed}
+            self.shared = replace(self.shared, change=change)
+        return self.shared
+
+    def part(self, steps: Steps, fixed: Collection[str] = ()) -> Part:
+        """What goes into a file: see `encode`."""
         report: dict[str, object] = {
             "splats": len(self.splats),
             "dropped_nonfinite": self.dropped,
@@ -224,14 +257,13 @@ class Encoder:
         pool = ThreadPoolExecutor(self.threads)
         try:
             if self.effort.balance_views and self.sight is not None:
-                change = self._balance(pool, steps)
+                change = self._balance(pool, steps) if self.shared is None else self.shared.change
                 steps = balanced(steps, {name: by for name, by in change.items() if name not in fixed})
                 report["steps"] = {name: round(getattr(steps, name), 6) for name in change}
             chosen = self._chosen(steps)
             report["pruned"] = len(self.splats) - len(chosen.rows)
             if len(chosen.rows) == 0:
-                data = assemble(self.scene, [], leading=self.leading, stream=self.stream)
-                return Encoded(data=data, order=np.zeros(0, np.int64), report={**report, "bytes": len(data)})
+                return Part(None, np.zeros(0, np.int64), report)
             rounds = self.effort.rounds if self.sight is not None else 0
             passes = self._recorded(pool, chosen, steps, keeps=rounds == 0)
             if passes.recorder.plan.widened:
@@ -246,10 +278,7 @@ class Encoder:
             written = passes.write()
         finally:
             pool.shutdown(cancel_futures=True)
-        ordering = [order_section(order)] if self.further.keep_order else []
-        data = assemble(self.scene, [written], leading=self.leading, closing=ordering, stream=self.stream)
         report |= {
-            "bytes": len(data),
             "bytes_by_stream": written.sizes,
             "chunks": len(passes.order),
             "classes": np.bincount(chosen.classes, minlength=steps.classes).tolist(),
@@ -259,10 +288,7 @@ class Encoder:
             counts = np.bincount(passes.layers, [len(cell) for cell in passes.order], self.layers)
             sizes = np.bincount(passes.layers, [len(chunk) for chunk in written.chunks], self.layers)
             report["layers"] = {"splats": counts.astype(int).tolist(), "bytes": sizes.astype(int).tolist()}
-        if ordering:
-            report["order_bytes"] = len(ordering[0][1])
-            order = np.sort(order)  # as they come out
-        return Encoded(data=data, order=order, report=report)
+        return Part(written, order, report)
 
     def _chosen(self, steps: Steps) -> _Chosen:
         """The splats that are coded, and what is known of them."""
@@ -274,6 +300,10 @@ class Encoder:
                 splats, sight = splats.take(rows), sight.take(rows)
         if len(rows) == 0:
             return _Chosen(rows, sight, np.zeros(0), np.zeros(0, np.uint8))
+        if self.shared is not None:
+            found = weigh(self.shared, splats, sight, steps, given=self._given is not None)
+            classes = classes_of(found.weight, steps.classes, steps.spread, self.shared.top)
+            return _Chosen(rows, sight, found.weight, classes, found.unit)
         if self.weight is not None:
             weight = self.weight[rows]
         elif sight is not None and self._given is not None:
@@ -294,11 +324,16 @@ class Encoder:
         return self.splats if len(chosen.rows) == len(self.splats) else self.splats.take(chosen.rows)
 
     def _recorded(self, pool: ThreadPoolExecutor, chosen: _Chosen, steps: Steps, *, keeps: bool) -> Passes:
-        plan = make_plan(self._copied(chosen), chosen.classes, chosen.weight, steps)
+        extent = None if self.shared is None else self.shared.extent
+        splats = self._copied(chosen)
+        plan = make_plan(splats, chosen.classes, chosen.weight, steps, extent=extent, id=self.number)
+        del splats
         cells, layers = layered_cells(
             self.splats.positions[chosen.rows], chosen.weight, self.layers, 2 * plan.half_cell
         )
-        recorder = ChunkRecorder(self.splats, chosen.rows, self.scene, plan, chosen.classes, chosen.sight)
+        recorder = ChunkRecorder(
+            self.splats, chosen.rows, self.scene, plan, chosen.classes, chosen.sight, chosen.unit
+        )
         passes = Passes(pool, recorder, cells, layers, self.effort.tables, self.tell)
         passes.record(keeps=keeps)
         return passes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -95,16 +95,34 @@ def with_steps(
     An attribute for which no step keeps the error stays lossless, its step None: it has NaN or infinities, or
     values of more than 2^31 steps. Raises `UsageError` "usage.extra".
     """
-    names = [extra.name for extra in scene.extras]
+    return _with_steps(
+        scene, errors, lambda extra, bound: stepped_extra(extra, splats.extras[extra.name], bound)
+    )
+
+
+def with_safe_steps(
+    scene: SceneHeader, largest: Mapping[str, float], errors: Mapping[str, float]
+) -> tuple[SceneHeader, dict[str, float | None]]:
+    """The same where only `largest_values` of the extras are known; steps may come out a little finer."""
+    return _with_steps(
+        scene, errors, lambda extra, bound: safe_step(extra, largest.get(extra.name, 0.0), bound)
+    )
+
+
+def _with_steps(
+    scene: SceneHeader,
+    errors: Mapping[str, float],
+    step_of: Callable[[ExtraAttribute, float], ExtraAttribute | None],
+) -> tuple[SceneHeader, dict[str, float | None]]:
+    found, steps = [], dict[str, float | None]()
     for name, error in errors.items():
         if not 0 <= error < math.inf:
             raise UsageError("usage.extra", f"error {error!r} of {name!r}: expected a number from 0")
-        check_name(name, names)
-    found, steps = [], dict[str, float | None]()
+        check_name(name, [extra.name for extra in scene.extras])
     for extra in scene.extras:
         bound = bound_of(extra.name, errors)
         if bound and extra.type in STEP_EXPONENTS:
-            stepped = stepped_extra(extra, splats.extras[extra.name], float(bound))
+            stepped = step_of(extra, float(bound))
             steps[extra.name] = math.ldexp(stepped.mantissa, stepped.exponent) if stepped else None
             found.append(stepped or extra)
             continue
@@ -159,6 +177,28 @@ def stepped_extra(extra: ExtraAttribute, array: NDArray[Any], error: float) -> E
         if (np.abs(decoded.reshape(exact.shape) - exact) <= error).all():
             return found
     return None
+
+
+def safe_step(extra: ExtraAttribute, largest: float, error: float) -> ExtraAttribute | None:
+    """(2.6) The attribute with a step that keeps any value up to `largest` within `error`; or None."""
+    if not math.isfinite(largest):
+        return None
+    kind = np.float32 if extra.type == extra_types.F32 else np.float64
+    half = error - 2 * float(np.spacing(kind(largest)))
+    found = _with_step(extra, 2 * half) if half > 0 else None
+    if found is None or largest / math.ldexp(found.mantissa, found.exponent) > 2**31 - 1:
+        return None
+    return found
+
+
+def largest_values(splats: Splats) -> dict[str, float]:
+    """The largest absolute value of each extra attribute of floating point; inf for NaN, too."""
+    found = {}
+    for name, array in splats.extras.items():
+        if array.dtype.kind == "f" and array.size:
+            largest = float(np.abs(array).max())
+            found[name] = largest if math.isfinite(largest) else math.inf
+    return found
 
 
 def _with_step(extra: ExtraAttribute, step: float) -> ExtraAttribute | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +19,7 @@ from gscodec.encode.chunks import whole_rows
 from gscodec.errors import EncodeError, UsageError
 from gscodec.evaluate.camera_files import MAX_NUMBER, MAX_SIDE, MIN_FOCAL, read_cameras
 from gscodec.evaluate.cameras import Camera
+from gscodec.io.offset import Floats3
 from gscodec.splats import Splats
 
 NAMES = {  # attribute: what gsplat, the Inria code and we call it
@@ -162,6 +164,13 @@ def finite_rows(splats: Splats) -> NDArray[np.bool_]:
     for array in (splats.positions, splats.scales, splats.rotations, splats.sh_dc, splats.sh_rest):
         finite &= whole_rows(np.isfinite(array))
     return np.asarray(finite)
+
+
+def moved_cameras(cameras: list[Camera] | None, moved: Floats3) -> list[Camera] | None:
+    """Cameras that follow splats from whose positions `moved` was subtracted."""
+    if cameras is None or not any(moved):
+        return cameras
+    return [replace(camera, position=camera.position - np.array(moved)) for camera in cameras]
 
 
 def scene_header(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 
@@ -132,6 +133,17 @@ def steps_at(quality: float) -> Steps:
     )
 
 
+def choose_steps(quality: str | float, steps: Mapping[str, object] | None) -> Steps:
+    """The steps of a quality, with some of them overridden. Raises `UsageError`."""
+    known = {f.name for f in fields(Steps)}
+    for name, value in (steps or {}).items():
+        if name not in known:
+            raise UsageError("usage.steps", f"no step {name!r}: expected some of {', '.join(sorted(known))}")
+        if problem := check_step(name, value):
+            raise UsageError("usage.steps", f"step {name!r} is {value!r}: {problem}")
+    return replace(steps_at(quality_of(quality)), **dict(steps or {}))  # type: ignore[arg-type]
+
+
 WITHIN = 0.999  # share of importance whose values have to be in range
 BLOCK = 1 << 15  # rows of harmonics looked at together
 COARSEST = 512  # half cells across the scene, at least
@@ -176,21 +188,52 @@ class Plan:
         return first, second, third
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a scene is and its splats are.
+
+    typical    size of a splat    span  of the middle nine tenths of the centres
+    thickness  logarithm of the median of middle axes
+    """
+
+    typical: float
+    span: float
+    thickness: float
+
+
+def extent_of(splats: Splats) -> Extent:
+    """Of `splats` (not empty, finite)."""
+    logs = np.sort(splats.scales.astype(np.float64), axis=1)[:, ::-1]
+    low, high = np.quantile(splats.positions.astype(np.float64), (0.05, 0.95), axis=0)
+    return Extent(
+        typical=float(np.exp(np.clip(logs.mean(), -60, 60))),
+        span=float((high - low).max()),
+        thickness=float(np.median(logs[:, 1])),
+    )
+
+
 def make_plan(
-    splats: Splats, classes: NDArray[np.uint8], importance: NDArray[np.float64], steps: Steps
+    splats: Splats,
+    classes: NDArray[np.uint8],
+    importance: NDArray[np.float64],
+    steps: Steps,
+    *,
+    extent: Extent | None = None,
+    id: int = 0,
 ) -> Plan:
-    """The parameter set for `splats` (not empty, finite)."""
+    """The parameter set for `splats` (not empty, finite); `extent` is that of more than these."""
+    extent = extent or extent_of(splats)
     logs = np.sort(splats.scales.astype(np.float64), axis=1)[:, ::-1]
     octaves = (np.minimum(classes, steps.position_cap) >> 1).mean()
-    typical = float(np.exp(np.clip(logs.mean(), -60, 60)))
-    half = steps.position * typical / 2**octaves / 2
-    low, high = np.quantile(splats.positions.astype(np.float64), (0.05, 0.95), axis=0)
-    if (span := float((high - low).max())) > 0:
-        half = min(half, span / COARSEST)  # splats larger than the scene must not make cells of its size
+    half = steps.position * extent.typical / 2**octaves / 2
+    if extent.span > 0:
+        half = min(
+            half, extent.span / COARSEST
+        )  # splats larger than the scene must not make cells of its size
     exponent = int(np.clip(np.floor(np.log2(half)) - 7, -200, 119))
     mantissa = int(np.clip(round(half / 2.0**exponent), 1, 65535))
 
-    scale = _scale(logs, steps)
+    scale = _scale(logs, extent.thickness, steps)
     opacity = OpacityParameters(
         step=int(np.clip(round(steps.opacity * 2**26), 1, 1 << 28)),
         offset=round(float(np.median(opacity_streams.octaves(splats.opacities))) * 2**20),
@@ -222,6 +265,7 @@ def make_plan(
             harmonics = choose_basis(splats.sh_rest, importance**2, steps.harmonics * beyond)
             widened.append("harmonics")
     coding = CodingParameters(
+        id=id,
         classes=steps.classes,
         position_cap=steps.position_cap,
         position_mantissa=mantissa,
@@ -235,7 +279,7 @@ def make_plan(
         sets=sets,
         harmonics=harmonics,
     )
-    return Plan(coding=coding, steps=steps, exponent=exponent, size=typical, widened=tuple(widened))
+    return Plan(coding=coding, steps=steps, exponent=exponent, size=extent.typical, widened=tuple(widened))
 
 
 def _beyond(largest: NDArray[np.floating], importance: NDArray[np.float64], limit: int) -> float:
@@ -251,9 +295,9 @@ def _beyond(largest: NDArray[np.floating], importance: NDArray[np.float64], limi
     return float(min(max(1.0, most / (0.9 * limit)), 1e6))
 
 
-def _scale(logs: NDArray[np.float64], steps: Steps) -> ScaleParameters:
-    """Steps of log-scales `logs` (N, 3), largest first; much thinner axes are dilated."""
-    tau = float(np.median(logs[:, 1])) + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
+def _scale(logs: NDArray[np.float64], thickness: float, steps: Steps) -> ScaleParameters:
+    """Steps of log-scales `logs` (N, 3), largest first; axes much thinner than `thickness` are dilated."""
+    tau = thickness + np.log(steps.dilation) if steps.dilation > 0 else -np.inf
     dilated = bool(np.isfinite(tau) and np.abs(tau) < 2000)
     step = int(np.clip(round(steps.scale * 2**26), 1, 1 << 28))
     # Counted from the dilation, it is among the values of every class, and axes far thinner stay next to

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.encode.effort import DEFAULT, Effort
-from gscodec.encode.encoder import Encoded, Encoder, choose_steps, score_facts
+from gscodec.encode.encoder import Encoder, score_facts
 from gscodec.encode.further import Further
 from gscodec.encode.inputs import to_splats
 from gscodec.encode.progress import Progress
-from gscodec.encode.steps import quality_of
+from gscodec.encode.result import Encoded
+from gscodec.encode.steps import choose_steps, quality_of
 from gscodec.encode.targets import target_of
 from gscodec.errors import UsageError
 from gscodec.evaluate.rigs import Kind

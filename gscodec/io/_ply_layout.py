@@ -103,9 +103,10 @@ class Table:
 
     count    rows to come at most
     trusted  whether the input is known to be long enough for them; otherwise memory follows the rows
+    keeps_normals   whether normals are kept though they are zero
     """
 
-    def __init__(self, slots: list[Slot], count: int, *, trusted: bool) -> None:
+    def __init__(self, slots: list[Slot], count: int, *, trusted: bool, keeps_normals: bool = False) -> None:
         self.slots = slots
         self._shapes = {slot.target: slot for slot in slots}
         self._count = count
@@ -114,7 +115,7 @@ class Table:
         self._arrays: dict[str, NDArray[Any]] = {}
         # Zeros, as nearly all files have there, take no memory: their arrays come with the first other value.
         normals = {_EXTRA + name for name in NORMALS}
-        self._late = normals if normals <= self._shapes.keys() else set()
+        self._late = normals if normals <= self._shapes.keys() and not keeps_normals else set()
         self._allocate()
 
     def store(self, target: str, columns: slice, start: int, values: NDArray[Any]) -> None:

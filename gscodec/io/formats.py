@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError, UsageError
+from gscodec.io._ply_rows import PlyScene
 from gscodec.io._source import read_error
 from gscodec.io.axes import in_axes
 from gscodec.io.offset import Offset, is_offset, offset_comment
-from gscodec.io.ply import PlyScene, read_ply
+from gscodec.io.ply import read_ply
 from gscodec.io.ply_writing import ply_header, write_ply
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
@@ -83,7 +84,11 @@ def read_ply_file(
     source: Place | BinaryIO, *, max_bytes: int | None = None, offset: Offset | None = None
 ) -> SplatFile:
     """`read_ply`, as a `SplatFile`."""
-    scene = read_ply(source, max_bytes=max_bytes, offset=offset)
+    return as_splat_file(read_ply(source, max_bytes=max_bytes, offset=offset))
+
+
+def as_splat_file(scene: PlyScene) -> SplatFile:
+    """What was read of a PLY file, in the terms of all formats."""
     return SplatFile(
         splats=scene.splats,
         comments=scene.comments,

@@ -17,7 +17,7 @@ from commands import ENVIRONMENT, MADE, arguments, names, run
 
 import gscodec
 from gscodec.cli.common import Teller, times
-from gscodec.cli.gsenc import _warn, _why_missed
+from gscodec.cli.encoding import warn, why_missed
 from gscodec.encode.steps import PRESETS
 from gscodec.evaluate.camera_files import write_cameras
 from gscodec.evaluate.rigs import make_rig
@@ -137,7 +137,7 @@ def test_warnings(tmp_path: Path) -> None:
 def test_extras_that_no_ply_can_hold(name: str, kind: type, said: str) -> None:
     few = read_ply(MADE).splats.take(np.arange(2))
     teller = Teller("gsenc", as_json=True, quiet=False, data_on_stdout=False)
-    _warn(teller, SplatFile(splats=replace(few, extras={name: np.zeros(2, kind)})), {})
+    warn(teller, SplatFile(splats=replace(few, extras={name: np.zeros(2, kind)})), {})
     (warning,) = teller.warnings
     assert warning.startswith("gsdec cannot write this .gsc to a PLY file: ")
     assert said in warning
@@ -190,9 +190,9 @@ def test_targets(scene_ply: Path, tmp_path: Path) -> None:
 def test_why_a_target_is_missed() -> None:
     report: dict[str, object] = {"splats": 5, "encodings": 8, "quality": 0.3, "psnr": 39.2, "max_error": 7.1}
     for aim, got in (("--target-psnr", "39.2 dB"), ("--target-size", "900 bytes"), ("--max-error", "7.1")):
-        assert _why_missed(aim, report, 900) == f"closest to {aim} after 8 tries is {got}"
-    assert "no quality reaches" in _why_missed("--max-error", {**report, "quality": 0.05}, 9)
-    assert "without splats" in _why_missed("--max-error", {"splats": 0}, 9)
+        assert why_missed(aim, report, 900) == f"closest to {aim} after 8 tries is {got}"
+    assert "no quality reaches" in why_missed("--max-error", {**report, "quality": 0.05}, 9)
+    assert "without splats" in why_missed("--max-error", {"splats": 0}, 9)
 
 
 def test_what_cannot_be_measured(scene_ply: Path, tmp_path: Path) -> None:
@@ -388,3 +388,39 @@ def test_interrupted(
     assert err.decode().strip() == ("gsenc: interrupted" if code == 130 else "")
     assert names(tmp_path) == ["in.ply", "out.gsc"]
     assert (tmp_path / "out.gsc").read_bytes() == b"precious"
+
+
+def test_max_memory(scene_ply: Path, tmp_path: Path) -> None:
+    from gscodec.encode.effort import effort_of
+    from gscodec.encode.regions import FIXED, LEAST, bytes_per_splat
+
+    scene, out = tmp_path / "in.ply", tmp_path / "out.gsc"
+    write_ply(scene, read_ply(MADE).splats.take(np.arange(2500)))
+    memory = str(FIXED + LEAST * bytes_per_splat(effort_of(1), 3))
+    rest = ("--effort", "1", "--max-memory", memory)
+    done = run("gsenc", scene, "-o", out, "--json", *rest)
+    assert (done.code, done.err) == (0, "")
+    assert done.report["regions"] == 3
+    assert done.report["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert names(tmp_path) == ["in.ply", "out.gsc"]
+    piped = run("gsenc", "-", "-o", "-", "--no-stream", *rest, data=scene.read_bytes())
+    assert piped.out == out.read_bytes()
+    assert len(gscodec.decode(run("gsenc", scene, "-o", "-", "--stream", *rest).out)) == 2500
+    assert run("gsenc", scene_ply, "-o", out, "--effort", "1", "--max-memory", "2GiB").code == 0
+    assert out.read_bytes() == gscodec.encode(gscodec.read(scene_ply), effort=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-memory", "much"], "expected bytes, such as 2GiB"),
+        (["--max-memory", "1MB"], "at least"),
+        (["--max-memory", "1GiB", "--measure"], "whole scene"),
+        (["--max-memory", "1GiB", "--target-size", "1000"], "whole scene"),
+    ],
+)
+def test_max_memory_that_cannot_be(scene_ply: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    done = run("gsenc", scene_ply, "-o", tmp_path / "out.gsc", "--effort", "1", *options)
+    assert done.code == 2
+    assert message in done.line
+    assert names(tmp_path) == []

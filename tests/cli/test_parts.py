@@ -15,7 +15,8 @@ from commands import MADE, run
 
 import gscodec
 from gscodec.encode.effort import Effort
-from gscodec.encode.encoder import Encoder, choose_steps
+from gscodec.encode.encoder import Encoder
+from gscodec.encode.steps import choose_steps
 from gscodec.errors import GscError
 from gscodec.io import read_ply
 from gscodec.partial import PartialFile

@@ -13,7 +13,8 @@ from gscodec.container import ContainerReader
 from gscodec.container import Parameters as ParametersEvent
 from gscodec.encode import tables
 from gscodec.encode.basis import choose_basis
-from gscodec.encode.encoder import Encoder, choose_steps
+from gscodec.encode.encoder import Encoder
+from gscodec.encode.steps import choose_steps
 from gscodec.io import read_ply
 from gscodec.parameters import Parameters, read_parameters, write_parameters
 from gscodec.splats import Splats

@@ -11,8 +11,9 @@ import pytest
 
 import gscodec
 from gscodec.encode.effort import EFFORTS, Effort
-from gscodec.encode.encoder import Encoder, choose_steps
+from gscodec.encode.encoder import Encoder
 from gscodec.encode.refit import correction, pictures
+from gscodec.encode.steps import choose_steps
 from gscodec.encode.whole import encode_splats
 from gscodec.evaluate.renderer import Renderer
 from gscodec.evaluate.rigs import make_rig

@@ -13,8 +13,8 @@ import pytest
 import gscodec
 from gscodec.encode import targets
 from gscodec.encode.effort import Effort
-from gscodec.encode.encoder import Encoder, choose_steps
-from gscodec.encode.steps import COARSEST_QUALITY, FINEST
+from gscodec.encode.encoder import Encoder
+from gscodec.encode.steps import COARSEST_QUALITY, FINEST, choose_steps
 from gscodec.encode.targets import Ruler, Target, parse_size, search
 from gscodec.encode.whole import encode_splats
 

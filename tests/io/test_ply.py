@@ -18,7 +18,16 @@ from hypothesis.extra import numpy as hnp
 from plyfile import PlyData, PlyElement
 
 from gscodec.errors import InputError, UsageError
-from gscodec.io import PlyScene, _ply_layout, ply, ply_header, ply_rows, read_ply, write_ply
+from gscodec.io import (
+    PlyScene,
+    _ply_layout,
+    _ply_rows,
+    ply_header,
+    ply_rows,
+    ply_writing,
+    read_ply,
+    write_ply,
+)
 from gscodec.io._ply_ascii import BYTES_PER_VALUE
 from gscodec.splats import SH_REST_COUNTS, Splats
 
@@ -181,7 +190,8 @@ def made_splats(count: int, degree: int = 3, *, seed: int = 0, **extras: np.ndar
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, and no memory in advance, so that small inputs reach every loop and growth."""
-    monkeypatch.setattr(ply, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(ply_writing, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(_ply_rows, "BLOCK_BYTES", 1000)
     monkeypatch.setattr(_ply_layout, "_UNPROVEN_BYTES", 500)
 
 

@@ -105,6 +105,7 @@ def open_splats(source: str, offset: Offset | None = None) -> Iterator[tuple[Spl
     from gscodec.errors import InputError
     from gscodec.io.blocks import SplatBlocks
     from gscodec.io.formats import FORMATS, by_content
+    from gscodec.io.reading import unchanged
 
     piped = CountingInput(sys.stdin.buffer)
     head = b""
@@ -113,14 +114,20 @@ def open_splats(source: str, offset: Offset | None = None) -> Iterator[tuple[Spl
             head = _head_of(piped)
             _refuse_gsc(head, "the input")
             rejoined: BinaryIO = _Rejoined(head, piped)  # type: ignore[assignment]
-            with SplatBlocks(rejoined, by_content(head) or FORMATS["ply"], offset=offset) as blocks:
+            kind = by_content(head) or FORMATS["ply"]
+            with (
+                unchanged(sys.stdin.buffer, "the input"),  # which may be a file
+                SplatBlocks(rejoined, kind, offset=offset) as blocks,
+            ):
                 yield blocks, lambda: piped.count
             return
-        if Path(source).is_file():
-            with open(source, "rb") as file:
+        with contextlib.ExitStack() as held:
+            if Path(source).is_file():
+                file = held.enter_context(open(source, "rb"))
                 head = file.read(16)
-            _refuse_gsc(head, source)
-        with SplatBlocks(source, offset=offset) as blocks:
+                _refuse_gsc(head, source)
+                held.enter_context(unchanged(file, source))
+            blocks = held.enter_context(SplatBlocks(source, offset=offset))
             yield blocks, lambda: _size(source)
     except InputError as error:
         if error.code == "ply.magic" and head:

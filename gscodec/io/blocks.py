@@ -13,6 +13,7 @@ from gscodec.io._source import read_error
 from gscodec.io.formats import FORMATS, Format, as_splat_file, format_of
 from gscodec.io.offset import Offset
 from gscodec.io.ply import read_ply_blocks
+from gscodec.io.reading import State, changed_error, state_of
 from gscodec.io.splat_file import SplatFile
 from gscodec.splats import Splats
 
@@ -48,6 +49,7 @@ class SplatBlocks:
         self._rows: PlyRows | None = None
         self._done: PlyScene | None = None
         self._opened: io.FileIO | None = None
+        self._state: State | None = None
         self._offset = offset
         if kind.name != "ply":
             self._keep(kind.read(source))
@@ -62,9 +64,12 @@ class SplatBlocks:
         self.can_repeat = is_path and self._path is not None
 
     def _open(self, path: str | os.PathLike[str]) -> PlyRows:
-        self.close()
         try:
-            self._opened = open(path, "rb", buffering=0)  # noqa: SIM115
+            if self._opened is None:
+                self._opened = open(path, "rb", buffering=0)  # noqa: SIM115
+                self._state = state_of(self._opened)
+            else:
+                self._opened.seek(0)  # not by its name, which may be another file's by now
         except OSError as error:
             raise read_error(error, os.fspath(path)) from error
         self._rows = read_ply_blocks(self._opened, offset=self._offset)
@@ -100,16 +105,25 @@ class SplatBlocks:
                 self._offset = reader.offset  # decided: it is the same when the file is read again
             yield block
         self._done = reader.scene(block.take(slice(0, 0))) if block is not None else None
+        self._check()
 
     def whole(self) -> SplatFile:
         """The file in memory, as `read_splats` gives it."""
         if self._file is None:
             reader = self._given()
             scene = reader.scene(next(reader.blocks()))
+            self._check()
             self._keep(as_splat_file(scene))
         if self._file is None:
             raise RuntimeError("a file that was not kept")
         return self._file
+
+    def _check(self) -> None:
+        """Raises `InputError` "io.changed"; before a writer takes for whole what was made of it."""
+        if self._opened is not None and self._state is not None:
+            now = state_of(self._opened)
+            if now != self._state:
+                raise changed_error(os.fspath(self._opened.name), self._state, now)
 
     def about(self) -> SplatFile:
         """What the file says besides its splats, once all were taken; these are there, or none of them."""

@@ -20,6 +20,7 @@ from gscodec.parameters import (
 
 PLAIN_COLOUR = ((1, 1, -1), (1, 0, 1), (1, -1, -1))  # luma and two differences, as columns
 SAMPLE = 65_536
+LARGEST = 1e30  # of a coefficient, beyond which only broken scenes go
 
 
 def _fixed_colour(step: float, colour: NDArray[np.float64]) -> tuple[NDArray[np.int32], int]:
@@ -96,7 +97,9 @@ def _short(own: HarmonicsParameters) -> HarmonicsParameters:
 
 def _bits(x: NDArray[np.float64], basis: HarmonicsParameters) -> float:
     """Bits of a splat's coefficients, about: those of Laplace distributions with these mean magnitudes."""
-    steps = np.abs(lattice(x.astype(np.float32), basis)).mean(0, dtype=np.float64) / 64
+    with np.errstate(over="ignore"):  # of wild values: their lattice saturates
+        values = np.clip(x, -LARGEST, LARGEST).astype(np.float32)
+        steps = np.abs(lattice(values, basis)).mean(0, dtype=np.float64) / 64
     return float(np.log2(1 + 2 * np.e * np.minimum(steps, 1e9)).sum())
 
 

@@ -164,7 +164,8 @@ def stepped_extra(extra: ExtraAttribute, array: NDArray[Any], error: float) -> E
     if not np.isfinite(array).all():
         return None
     largest = float(np.abs(array).max()) if len(array) else 0.0
-    rounding = float(np.spacing(np.float32(largest))) if extra.type == extra_types.F32 else 0.0
+    with np.errstate(over="ignore"):  # above the largest float comes infinity: then no step is found
+        rounding = float(np.spacing(np.float32(largest))) if extra.type == extra_types.F32 else 0.0
     for half in (error, error - rounding, error / 2):  # values are rounded once more, to their own type
         found = _with_step(extra, 2 * half) if half > 0 else None
         if found is None:
@@ -184,7 +185,8 @@ def safe_step(extra: ExtraAttribute, largest: float, error: float) -> ExtraAttri
     if not math.isfinite(largest):
         return None
     kind = np.float32 if extra.type == extra_types.F32 else np.float64
-    half = error - 2 * float(np.spacing(kind(largest)))
+    with np.errstate(over="ignore"):
+        half = error - 2 * float(np.spacing(kind(largest)))
     found = _with_step(extra, 2 * half) if half > 0 else None
     if found is None or largest / math.ldexp(found.mantissa, found.exponent) > 2**31 - 1:
         return None

@@ -29,7 +29,8 @@ Result = TypeVar("Result")
 CAMERAS = 16  # in which is measured, at most
 MOST = 100.0  # dB: pictures that are nearer to each other count as equal
 STRAY = 1000  # one pixel in so many may have more than the largest error
-ENCODINGS = 8  # at most, for one target
+ENCODINGS = 10  # at most, for one target
+LEAP = 0.004  # of the logarithm of the number: closer than this, encodings differ by chance
 BISECTED = 5  # so many in vain, and the measure is not smooth
 FIRST = {"psnr": (40.0, 9.0), "size": (9.0, 0.6), "error": (6.0, 0.9)}  # dB, bytes a splat, of 255: at
 FIRST_AT = 0.9  # this number; and the change per e-fold of it, of logarithms for sizes and errors
@@ -230,6 +231,9 @@ def _next(trials: Sequence[Trial[Result]], aim: float, slope: float) -> float:
     around = [(a, b) for a, b in pairwise(points) if a[1] < aim <= b[1]]
     if around:  # errors rise in leaps, and not always: the coarsest place where they pass the aim
         (x, y), (to, top) = around[-1]
+        if to - x < LEAP:  # nothing between: of small scenes the curve is rough, so look beside
+            count = sum(abs(point[0] - x) < 20 * LEAP for point in points)
+            return x + (1 - 2 * (count % 2)) * 2 * LEAP * (count // 2)
         if len(trials) > BISECTED:
             return (x + to) / 2
         near = sorted(points, key=lambda point: abs(point[1] - aim))[:3]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gscodec.errors import InputError
-from gscodec.io import _source, ply, read_ply, remote
+from gscodec.io import _source, ply_writing, read_ply, remote
 from gscodec.io.formats import read_splats, write_splats
 from gscodec.io.reading import opened, unchanged
 from gscodec.io.remote import RangeSource
@@ -115,7 +115,7 @@ def test_every_format(
 
 def test_sizes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "scene.ply"
-    size = ply.write_ply(path, scene())
+    size = ply_writing.write_ply(path, scene())
     meddle(monkeypatch, shrink, 1)
     with pytest.raises(InputError, match=f"it had {size:,} bytes, and now {size - 1000:,}") as caught:
         read_ply(path)
@@ -126,7 +126,7 @@ def test_sizes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_file_object_that_ends_early(tmp_path: Path) -> None:
     """Whoever hands in an object watches it; that it is shorter than it said is seen."""
     path = tmp_path / "scene.ply"
-    ply.write_ply(path, scene())
+    ply_writing.write_ply(path, scene())
     kind = type("_Meddled", (Meddled,), {"change": staticmethod(shrink), "after": 1})
     with kind(path) as file, pytest.raises(InputError) as caught:
         read_ply(file)
@@ -232,7 +232,7 @@ class _Failing(io.FileIO):
 
 def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "scene.ply"
-    ply.write_ply(path, scene())
+    ply_writing.write_ply(path, scene())
     monkeypatch.setattr("gscodec.io.reading.io.FileIO", _Failing)
     with pytest.raises(InputError, match=os.strerror(errno.EIO)) as caught:
         read_ply(path)

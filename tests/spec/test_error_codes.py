@@ -66,8 +66,8 @@ def written() -> Iterator[tuple[str, int, str]]:
     kinds = "|".join(sorted({code.partition(".")[0] for code in table()}))
     like_a_code = re.compile(rf"(?:{kinds})\.[a-z_]+")
     for path in sorted((ROOT / "gscodec").rglob("*.py")):
-        if "_generated" in path.parts:
-            continue
+        if "_generated" in path.parts or (path.parent.name == "gscodec" and path.name == "__init__.py"):
+            continue  # which names modules
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str) and like_a_code.fullmatch(text) and not text.endswith(FILE_ENDS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def _choices(counts: Counts, clusters: Maps, most: int) -> Iterator[Choice]:
     found = built_in.occurring(clusters)
     sums = np.zeros((found[-1] + 1, MAX_SYMBOLS))
     for name, rows in counts.items():
-        np.add.at(sums, clusters[name], rows)
+        sums += summed(rows, clusters[name], len(sums))
     sums = sums[found]
     costs = _costs(sums, built_in.frequencies() / (1 << built_in.RESOLUTION))
     sets = [built_in.standard_tables(number, found) for number in range(built_in.set_count())]
@@ -127,8 +128,7 @@ def _own_tables(sums: Floats, otherwise: Floats, most: int) -> TableSet:
     if not len(used) or most < 1:
         return NONE
     group = merge(sums[used], most)
-    totals = np.zeros((int(group.max()) + 1, MAX_SYMBOLS))
-    np.add.at(totals, group, sums[used])
+    totals = summed(sums[used], group, int(group.max()) + 1)
     return tables_from_counts(totals.astype(np.int64))
 
 
@@ -140,13 +140,17 @@ def joined(a: TableSet, b: TableSet) -> TableSet:
     )
 
 
+def summed(rows: NDArray[Any], group: NDArray[Any], groups: int) -> Floats:
+    """(groups, symbols) the sums of the rows of each group, as a product: `np.add.at` is ten times slower."""
+    is_of = np.arange(groups)[:, None] == group
+    return np.asarray(is_of.astype(np.float64) @ rows.astype(np.float64))
+
+
 def _data_bits(counts: Counts, chosen: Chosen) -> float:
     """Bits of all symbols."""
     shares = chosen.tables.frequencies / (1 << chosen.tables.resolutions.astype(np.int64))[:, None]
     bits = np.where(shares > 0, -np.log2(np.maximum(shares, 2.0**-24)), NEVER)
     total = 0.0
     for name, rows in counts.items():
-        sums = np.zeros(shares.shape)
-        np.add.at(sums, chosen.maps[name], rows)
-        total += float((sums * bits).sum())
+        total += float((summed(rows, chosen.maps[name], len(shares)) * bits).sum())
     return total

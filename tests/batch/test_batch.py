@@ -37,8 +37,19 @@ PACKAGE = Path(gscodec.__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PACKAGE), "GSCODEC_DEBUG": ""}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> Iterator[None]:
+    """Processes that are started see the package that is tested, whatever other tests put into the path."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a shell that started tests in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.MonkeyPatch.context() as patch:
+        others = [path for path in sys.path if path and Path(path).resolve() not in (ROOT, PACKAGE)]
+        patch.setattr(sys, "path", [str(PACKAGE), *others])
+        yield
+
+
 @pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
+def scheduler(installed: None) -> Iterator[str]:
     """The address of a cluster of two processes."""
     distributed = pytest.importorskip("distributed")
     with pytest.MonkeyPatch.context() as patch:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))
 
 from benchmarks import formats_tools_playcanvas as compared
 from gscodec.io import read_ply, write_ply

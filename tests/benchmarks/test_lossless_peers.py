@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))
 
 from benchmarks.lossless import __main__ as program
 from benchmarks.lossless.peers import OURS, PEERS, Coded, measure, missing

@@ -6,7 +6,7 @@ logits, quaternions w first, SH coefficients without the +0.5 offset.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,3 +87,27 @@ class Splats:
             sh_rest=self.sh_rest[index],
             extras={name: array[index] for name, array in self.extras.items()},
         )
+
+
+def joined(parts: Sequence[Splats]) -> Splats:
+    """Splats one after the other, with the extras that all have; harmonics that a part lacks are 0."""
+    count = sum(len(part) for part in parts)
+    rest = max((part.sh_rest.shape[1] for part in parts), default=0)
+    names = [name for name in parts[0].extras if all(name in part.extras for part in parts)] if parts else []
+    whole = Splats(
+        positions=np.empty((count, 3), np.float32),
+        scales=np.empty((count, 3), np.float32),
+        rotations=np.empty((count, 4), np.float32),
+        opacities=np.empty(count, np.float32),
+        sh_dc=np.empty((count, 3), np.float32),
+        sh_rest=np.zeros((count, rest, 3), np.float32),
+        extras={name: np.concatenate([part.extras[name] for part in parts]) for name in names},
+    )
+    start = 0
+    for part in parts:
+        rows = slice(start, start + len(part))
+        for name in ("positions", "scales", "rotations", "opacities", "sh_dc"):
+            getattr(whole, name)[rows] = getattr(part, name)
+        whole.sh_rest[rows, : part.sh_rest.shape[1]] = part.sh_rest
+        start = rows.stop
+    return whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -167,18 +167,3 @@ def write_blocks(
         blocks = iter((empty_splats(scene, 0, degree),))
     out: Any = file
     write_ply(out, blocks, layout=layout, count=count, comments=comments, world=world)
-
-
-def joined(blocks: Iterable[Splats], scene: SceneHeader, degree: int) -> Splats:
-    """All blocks as one."""
-    import numpy as np
-
-    from gscodec.decoder import empty_splats
-    from gscodec.splats import Splats
-
-    none = empty_splats(scene, 0, degree)
-    parts = [none, *blocks]
-    names = ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest")
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in none.extras}
-    return Splats(**arrays, extras=extras)

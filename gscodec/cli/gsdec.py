@@ -36,7 +36,6 @@ from gscodec.cli.decoding import (
     check_output,
     comments_of,
     decoded_chunks,
-    joined,
     restored,
     survey,
     write_blocks,
@@ -186,7 +185,11 @@ def command(
                     )
                 bytes_out, sha256 = file.count, file.sha256
             else:
-                whole = as_file(joined(found.blocks, scene, found.degree), scene, comments)
+                from gscodec.decoder import empty_splats
+                from gscodec.splats import joined
+
+                none = empty_splats(scene, 0, found.degree)
+                whole = as_file(joined([none, *found.blocks]), scene, comments)
                 (bytes_out, lost), sha256 = write_file(target, whole, kind), None
         seconds = time.perf_counter() - start
         read = found.facts.get("bytes_read", found.bytes_in)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from gscodec.encode.effort import Effort
 from gscodec.encode.inputs import finite_rows
 from gscodec.encode.targets import parse_size
 from gscodec.errors import EncodeError, UsageError
-from gscodec.splats import SH_REST_COUNTS, Splats
+from gscodec.splats import SH_REST_COUNTS, Splats, joined
 
 WHOLE = 1 << 21  # splats up to which a scene is encoded in one, where nothing is said of memory
 MEMORY = 1 << 32  # bytes that are meant where nothing is said of them
@@ -115,13 +114,6 @@ def census(blocks: Iterable[Splats], *, drops: bool = True) -> Census:
     if not normals:
         like = without_normals(like)
     return Census(count=count, dropped=dropped, sample=joined(kept), like=like)
-
-
-def joined(parts: list[Splats]) -> Splats:
-    """All parts as one, without extras."""
-    names = ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest")
-    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Splats(**arrays)
 
 
 NORMALS = ("nx", "ny", "nz")

@@ -5,7 +5,6 @@ Splats come and go as in `Splats`: log scales, logits, quaternions w first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -178,25 +177,3 @@ def commonly_lost(
     if file.rendering_model not in known:
         lost.append(f"that the rendering model is {rendering_models.NAMES[file.rendering_model]}")
     return lost
-
-
-def joined(parts: Sequence[Splats]) -> Splats:
-    """Splats without extras one after the other; harmonics that a part lacks are 0."""
-    count = sum(len(part) for part in parts)
-    rest = max((part.sh_rest.shape[1] for part in parts), default=0)
-    whole = Splats(
-        positions=np.empty((count, 3), np.float32),
-        scales=np.empty((count, 3), np.float32),
-        rotations=np.empty((count, 4), np.float32),
-        opacities=np.empty(count, np.float32),
-        sh_dc=np.empty((count, 3), np.float32),
-        sh_rest=np.zeros((count, rest, 3), np.float32),
-    )
-    start = 0
-    for part in parts:
-        rows = slice(start, start + len(part))
-        for name in ("positions", "scales", "rotations", "opacities", "sh_dc"):
-            getattr(whole, name)[rows] = getattr(part, name)
-        whole.sh_rest[rows, : part.sh_rest.shape[1]] = part.sh_rest
-        start = rows.stop
-    return whole

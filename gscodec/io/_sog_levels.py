@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from gscodec.errors import InputError
-from gscodec.io._quantise import joined
 from gscodec.io._sog_decode import decode_sog
 from gscodec.io._sog_files import MOST_JSON, Budget, Files, inside, read_json
 from gscodec.io.splat_file import SplatFile
-from gscodec.splats import Splats
+from gscodec.splats import Splats, joined
 
 Ranges = dict[int, list[tuple[int, int]]]
 

@@ -47,7 +47,7 @@ from gscodec.io.output import atomic_output
 from gscodec.io.reading import opened
 from gscodec.io.splat_file import SplatFile
 from gscodec.io.spz import read_spz
-from gscodec.splats import Splats
+from gscodec.splats import Splats, joined
 
 SPZ_NAMES = ("KHR_gaussian_splatting_compression_spz_2", "KHR_gaussian_splatting_compression_spz")
 AXES = coordinate_systems.LEFT_UP_FORWARD
@@ -121,7 +121,7 @@ class _Reader:
             self._note(f"left out {others:,} primitive{'s' if others > 1 else ''} that are no splats")
         is_antialiased = self._models == {rendering_models.ANTIALIASED}
         return SplatFile(
-            splats=_joined(self._parts),
+            splats=self._parts[0] if len(self._parts) == 1 else joined(self._parts),
             coordinate_system=AXES,
             rendering_model=rendering_models.ANTIALIASED if is_antialiased else rendering_models.CLASSIC,
             notes=tuple(self._notes),
@@ -252,25 +252,6 @@ def _place(splats: Splats, matrix: NDArray[np.float64]) -> Splats:
     if np.abs(turn - whole).max() < 1e-9:
         turn = whole
     return placed(splats, turn, float(scale), matrix[:3, 3])
-
-
-def _joined(parts: list[Splats]) -> Splats:
-    """One after another; harmonics that some lack are zero."""
-    most = max((part.sh_rest.shape[1] for part in parts), default=0)
-    count = sum(len(part) for part in parts)
-    if len(parts) == 1:
-        return parts[0]
-    rest = np.zeros((count, most, 3), np.float32)
-    at = 0
-    for part in parts:
-        rest[at : at + len(part), : part.sh_rest.shape[1]] = part.sh_rest
-        at += len(part)
-    shapes = {"positions": (0, 3), "scales": (0, 3), "rotations": (0, 4), "opacities": (0,), "sh_dc": (0, 3)}
-    arrays: dict[str, Any] = {
-        name: np.concatenate([np.zeros(shape, np.float32), *(getattr(part, name) for part in parts)])
-        for name, shape in shapes.items()
-    }
-    return Splats(**arrays, sh_rest=rest)
 
 
 # ---- writing

@@ -39,7 +39,6 @@ from gscodec.io._quantise import (
     colour_bytes,
     colour_coefficients,
     commonly_lost,
-    joined,
     kept,
     linear_scales,
     log_scales,
@@ -47,7 +46,7 @@ from gscodec.io._quantise import (
 )
 from gscodec.io._whole import Sink, Source, read_whole, write_whole
 from gscodec.io.splat_file import SplatFile
-from gscodec.splats import SH_REST_COUNTS, Float32, Splats
+from gscodec.splats import SH_REST_COUNTS, Float32, Splats, joined
 
 HEADER = struct.Struct("<BB2xIIIIH2x3f2f")
 SECTION = struct.Struct("<IIIIfH2xIIIIH")

@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     add = parser.add_argument
     add("--big", type=Path, required=True, metavar="PLY", help="a scene of some million splats")
-    add("--made", type=int, metavar="N", help="also a made-up scene of N splats, through a pipe")
+    add("--made", type=int, action="append", metavar="N", help="also a made-up scene of N splats, through a pipe")
     add("--count", type=float, action="append", metavar="M", help="million splats  [0.1, 1, 4 and all]")
     add("--effort", type=int, action="append", metavar="N", help="[1 and 5]")
     add("--most", type=float, default=1.0, metavar="M", help="million splats, at efforts over 1  [1]")
@@ -129,8 +129,8 @@ def main() -> None:
                     count = count_of(path)
                     rows.append(row(options.big.stem, str(path), count, options, effort))
             print(rows[-1], file=sys.stderr, flush=True)
-    if options.made:
-        rows.append(row("made up", "-", options.made, options, 1))
+    for count in options.made or []:
+        rows.append(row("made up", "-", count, options, 1))
     rows = with_ratios(rows)
     text = markdown(rows, COLUMNS)
     print(text)

@@ -18,20 +18,30 @@ from dataclasses import replace
 
 import numpy as np
 
+from gscodec._generated import profiles
 from gscodec.chunk import read_chunk
-from gscodec.container.chunk import read_chunk_header
+from gscodec.container.chunk import CHUNK_HEADER_BYTES, ChunkHeader, read_chunk_header
 from gscodec.container.header import HEADER_BYTES, FileHeader, read_file_header
-from gscodec.container.index import Index, IndexChunk, IndexEntry, check_index_chunk, read_index
-from gscodec.container.scene import SceneHeader, read_scene_header
+from gscodec.container.index import (
+    Index,
+    IndexChunk,
+    IndexEntry,
+    check_index_chunk,
+    index_payload_bytes,
+    read_index,
+)
+from gscodec.container.scene import SceneHeader, check_decoded_bytes, read_scene_header
 from gscodec.container.section import (
+    KNOWN_IDS,
     SECTION_FRAME_BYTES,
     SECTION_HEADER_BYTES,
     SectionHeader,
     check_section,
+    next_state,
     read_section_header,
 )
 from gscodec.decoder import empty_splats, write_values
-from gscodec.errors import LimitError, Malformed, Truncated, UsageError
+from gscodec.errors import LimitError, Malformed, Truncated, Unsupported, UsageError
 from gscodec.limits import Limits
 from gscodec.parameters import Parameters, read_parameters
 from gscodec.splats import Splats
@@ -41,6 +51,7 @@ Box = tuple[float, float, float, float, float, float]
 START = 4096  # bytes fetched at first: mostly header and index of a small file, or the length of the index
 TAIL = 65_536  # ... and at the end of a stream, to find its index
 END_BYTES = SECTION_FRAME_BYTES + 8  # of the end mark of a stream
+FILE_END_BYTES = END_BYTES + 32  # ... and of file mode, with its hash
 FLOAT_MAX = float(np.finfo(np.float32).max)
 GAP = 4096  # bytes between two chunks that are fetched rather than asked for twice
 
@@ -61,11 +72,18 @@ class PartialFile:
         if len(start) < HEADER_BYTES:
             raise Truncated("container.truncated", "the file ends early", clause="2.2", offset=len(start))
         self.header: FileHeader = read_file_header(memoryview(start))
+        if self.header.profile != profiles.CORE:
+            name = profiles.NAMES[self.header.profile]
+            raise Unsupported(
+                "container.profile", f"a file of profile {name} has no parts", clause="2.3", offset=10
+            )
         self.limits = Limits.of_level(self.header.level)
         if limits is not None:
             self.limits = self.limits.at_most(limits)
         self.index: Index = self._find_index()
         self.scene: SceneHeader = self._read_scene()
+        self._check_sections()
+        self._check_counts()
         self._sets: dict[int, Parameters] = {}
         self._chunk_entries = [entry for entry in self.index.entries if entry.id == b"CHNK"]
 
@@ -130,7 +148,7 @@ class PartialFile:
         """What the index says of each of these chunks, and its payload as it is."""
         for number in numbers:
             entry = self._chunk_entries[number]
-            payload = self._section(entry, memoryview(self._fetch(entry.offset, entry.size)))
+            payload = self._chunk(number, entry, memoryview(self._fetch(entry.offset, entry.size)))[0]
             yield self.index.chunks[number], bytes(payload)
 
     def parameters(self, id: int) -> Parameters:
@@ -139,7 +157,11 @@ class PartialFile:
 
     def parameter_payloads(self) -> list[bytes]:
         """The payloads of all parameter sets."""
-        return [bytes(self._read(entry)) for entry in self.index.entries if entry.id == b"PARM"]
+        return self.section_payloads(b"PARM")
+
+    def section_payloads(self, id: bytes) -> list[bytes]:
+        """The payloads of all sections of this id."""
+        return [bytes(self._read(entry)) for entry in self.index.entries if entry.id == id]
 
     # ---- fetching
 
@@ -153,7 +175,7 @@ class PartialFile:
             end = offset + len(data)
             raise Truncated("container.truncated", "the file ends early", clause="2.2", offset=end)
         if offset == 0 or offset + count == self.size:
-            self._kept.append((offset, data))
+            self._kept = [piece for piece in self._kept if piece[0] == 0] + [(offset, data)]
         return data
 
     def _runs(self, numbers: Sequence[int]) -> Iterator[list[int]]:
@@ -181,7 +203,7 @@ class PartialFile:
             payload = check_section(head, memoryview(self._fetch(HEADER_BYTES, head.size)))
             first = HEADER_BYTES + head.size
             return read_index(payload, head.payload_offset, first_section=first, limits=self.limits)
-        for size in (min(TAIL, self.size), self.size):
+        for size in self._tails():
             tail = self._fetch(self.size - size, size)
             at = tail.rfind(b"INDX\x01\0\0\0")
             while at >= 0:
@@ -195,18 +217,32 @@ class PartialFile:
                 at = tail.rfind(b"INDX\x01\0\0\0", 0, at)
         return self._walk()
 
+    def _tails(self) -> Iterator[int]:
+        """Bytes at the end to look for an index in: a few, then as many as the longest one has."""
+        most = index_payload_bytes(self.limits.sections, self.limits.sections)
+        most = min(self.size, most + SECTION_FRAME_BYTES + END_BYTES)
+        size = TAIL
+        while size < most:
+            yield size
+            size *= 16
+        yield most
+
     def _walk(self) -> Index:
         """What an index would say, from the headers of all sections; bounds are not known."""
         entries: list[IndexEntry] = []
         facts: list[IndexChunk] = []
         offset, total = HEADER_BYTES, 0
         everywhere = (-FLOAT_MAX, -FLOAT_MAX, -FLOAT_MAX, FLOAT_MAX, FLOAT_MAX, FLOAT_MAX)
-        while (head := self._header_at(offset)).id != b"ENDM":
+        while True:
+            data = memoryview(self._fetch(offset, SECTION_HEADER_BYTES + CHUNK_HEADER_BYTES))
+            head = read_section_header(data, offset, self.limits.section_bytes)
+            if head.id == b"ENDM":
+                break
             if len(entries) >= self.limits.sections:
                 raise LimitError("limit.sections", "too many sections", clause="2.5", offset=offset)
             entries.append(IndexEntry(id=head.id, offset=offset, size=head.size))
             if head.id == b"CHNK":
-                layer, count = struct.unpack("<xB2xI", self._fetch(head.payload_offset, 8))
+                layer, count = struct.unpack_from("<xB2xI", data, SECTION_HEADER_BYTES)
                 facts.append(
                     IndexChunk(
                         first_splat=total,
@@ -232,8 +268,7 @@ class PartialFile:
     def _section(self, entry: IndexEntry, data: memoryview) -> memoryview:
         head = read_section_header(data, entry.offset, self.limits.section_bytes)
         if head.size != entry.size or head.id != entry.id:
-            where = {"clause": "2.7", "section": "INDX", "offset": self.index.offset}
-            raise Malformed("container.index", f"no {entry.id.decode()} at {entry.offset}", **where)  # type: ignore[arg-type]
+            raise _wrong_index(f"no {entry.id.decode()} at {entry.offset}", self.index)
         return check_section(head, data)
 
     def _read_scene(self) -> SceneHeader:
@@ -251,10 +286,52 @@ class PartialFile:
                     read = read_parameters(
                         payload, at, sh_degree=self.scene.sh_degree, extras=self.scene.extras
                     )
+                    if payload[0] in self._sets:
+                        again = f"parameter set {payload[0]} is given twice"
+                        raise Malformed(
+                            "container.parameters", again, clause="2.8", section="PARM", offset=at
+                        )
                     self._sets[payload[0]] = read
         return self._sets
 
-    def _decode(self, number: int, entry: IndexEntry, data: memoryview, degree: int) -> Splats:
+    def _check_sections(self) -> None:
+        """(2.4, 2.5) The sections stand where they may, and there is none that has to be understood."""
+        mode, state = ("stream", "start") if self.header.stream_mode else ("file", "indexed")
+        end = HEADER_BYTES
+        for entry in self.index.entries:
+            head = SectionHeader(
+                id=entry.id, flags=0, length=entry.size - SECTION_FRAME_BYTES, offset=entry.offset
+            )
+            if entry.id not in KNOWN_IDS:
+                check_section(self._header_at(entry.offset), memoryview(b""), verify=False)
+            state = next_state(mode, state, head)
+            end = entry.offset + entry.size
+        if self.header.stream_mode and not self._is_walked:
+            if (found := self.index.offset - SECTION_HEADER_BYTES) != end:
+                raise _wrong_index(f"the sections end at {end}, the index is at {found}", self.index)
+            return
+        end += END_BYTES if self.header.stream_mode else FILE_END_BYTES
+        if end < self.size:
+            raise Malformed("container.trailing", "bytes follow the end mark", clause="2.5", offset=end)
+
+    def _check_counts(self) -> None:
+        """(2.9) As many splats as the level and the scene header allow."""
+        total, at = sum(chunk.splat_count for chunk in self.index.chunks), self.index.offset
+        if total > self.limits.splats:
+            raise LimitError(
+                "limit.splats", f"{total} splats; at most {self.limits.splats}", clause="2.9", offset=at
+            )
+        check_decoded_bytes(self.scene, total, at, "INDX", self.limits)
+        stated = self.scene.splat_count, self.scene.chunk_count
+        if stated[0] not in (None, total) or stated[1] not in (None, len(self.index.chunks)):
+            raise Malformed(
+                "container.count", f"{total} splats; the scene header says otherwise", clause="2.9", offset=at
+            )
+
+    def _chunk(
+        self, number: int, entry: IndexEntry, data: memoryview
+    ) -> tuple[memoryview, ChunkHeader, Parameters]:
+        """The payload of a chunk that is what the index says, its header and its parameter set."""
         payload, at = self._section(entry, data), entry.offset + SECTION_HEADER_BYTES
         sets = self._parameters()
         header = read_chunk_header(payload, at, set(sets))
@@ -262,11 +339,19 @@ class PartialFile:
             check_index_chunk(self.index, number, header, self.scene)
         if header.splat_count > self.limits.chunk_splats:
             raise LimitError("limit.chunk_splats", "too many splats", clause="2.9", offset=at + 4)
-        parameters = sets[header.parameters_id]
+        return payload, header, sets[header.parameters_id]
+
+    def _decode(self, number: int, entry: IndexEntry, data: memoryview, degree: int) -> Splats:
+        payload, header, parameters = self._chunk(number, entry, data)
+        at = entry.offset + SECTION_HEADER_BYTES
         fields, integers = read_chunk(payload, at, parameters, self.scene.extras)
         out = empty_splats(self.scene, header.splat_count, degree)
         write_values(fields, integers, parameters.coding, self.scene, out)
         return out
+
+
+def _wrong_index(message: str, index: Index) -> Malformed:
+    return Malformed("container.index", message, clause="2.7", section="INDX", offset=index.offset)
 
 
 def overlaps(bounds: Box, box: Box) -> bool:

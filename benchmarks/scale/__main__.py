@@ -101,7 +101,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     add = parser.add_argument
     add("--big", type=Path, required=True, metavar="PLY", help="a scene of some million splats")
-    add("--made", type=int, action="append", metavar="N", help="also a made-up scene of N splats, through a pipe")
+    add(
+        "--made",
+        type=int,
+        action="append",
+        metavar="N",
+        help="also a made-up scene of N splats, through a pipe",
+    )
     add("--count", type=float, action="append", metavar="M", help="million splats  [0.1, 1, 4 and all]")
     add("--effort", type=int, action="append", metavar="N", help="[1 and 5]")
     add("--most", type=float, default=1.0, metavar="M", help="million splats, at efforts over 1  [1]")

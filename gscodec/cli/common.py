@@ -271,60 +271,6 @@ def open_output(path: str, *, hashed: bool) -> Iterator[HashingOutput]:
         yield HashingOutput(file, hashed=hashed)
 
 
-def read_gsc(path: str) -> bytes:
-    """All bytes of a .gsc; another kind of file is refused at its start. Raises `InputError`, `Malformed`."""
-    with open_input(path) as file:
-        try:
-            return _checked_start(file) + file.read()
-        except OSError as error:
-            raise InputError("io.read", f"cannot read {path}: {error.strerror}") from error
-
-
-def _checked_start(file: BinaryIO) -> bytes:
-    """The first bytes, which are those of a .gsc."""
-    from gscodec.container.header import SIGNATURE, check_signature
-
-    start = b""
-    while len(start) < len(SIGNATURE) and (more := file.read(len(SIGNATURE) - len(start))):
-        start += more
-    if start.startswith((b"ply\n", b"ply\r")):
-        raise InputError("io.format", "this is a PLY file, not a .gsc: gsenc encodes it", offset=0)
-    check_signature(start)
-    return start
-
-
-class GscFile:
-    """A .gsc that is read as often as it takes, some bytes at a time; all bytes are held only of a pipe.
-
-    start  the first bytes, as many as say of which profile it is
-    size   bytes in all
-
-    Raises `InputError`, and `Malformed` for another kind of file.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._held = None if os.path.isfile(path) else read_gsc(path)
-        if self._held is None:
-            with open_input(path) as file:
-                self.start = _checked_start(file) + file.read(12)
-        else:
-            self.start = self._held[:20]
-        self.size = os.path.getsize(path) if self._held is None else len(self._held)
-
-    def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
-        """All bytes in order, `size` at a time."""
-        if self._held is not None:
-            yield self._held
-            return
-        with open_input(self._path) as file:
-            try:
-                while piece := file.read(size):
-                    yield piece
-            except OSError as error:
-                raise InputError("io.read", f"cannot read {self._path}: {error.strerror}") from error
-
-
 # ---- what is said
 
 

@@ -17,15 +17,16 @@ from gscodec.cli.common import (
     json_option,
     open_output,
     quiet_option,
-    read_gsc,
     size_in_words,
 )
+from gscodec.cli.gsc_file import read_gsc
 from gscodec.cli.parts import Choice, part_options
 
 if TYPE_CHECKING:
     from gscodec.container.rewrite import Source
     from gscodec.partial import Box, PartialFile
 
+OF_THE_WHOLE = {b"PERM": "the order of the input", b"THMB": "the thumbnail"}
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 output_option = click.option(
     "-o", "--output", "target", metavar="OUT", required=True, help="The .gsc to write; - for stdout."
@@ -43,8 +44,10 @@ Examples
   gscodec crop scene.gsc -o stream.gsc --stream
 
 \b
-Chunks are copied as they are: nothing is lost, and nothing is decoded. A chunk
-that reaches out of the box stays whole; gsdec --box leaves out single splats.""",
+Chunks and metadata are copied as they are: nothing is decoded. A chunk that
+reaches out of the box stays whole; gsdec --box leaves out single splats.
+With --max-splats, the last chunk may hold more than N. The thumbnail and the
+order of the input are of the whole, and not kept.""",
 )
 @click.argument("source", metavar="IN")
 @output_option
@@ -72,7 +75,8 @@ def crop(
     teller = Teller("gscodec crop", as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         with opened(source) as file:
-            taken = _source(file, choice)
+            taken, lost = _source(file, choice), _lost(file)
+        _warn(teller, lost)
         _write(teller, [source], [taken], target, stream=stream)
 
 
@@ -84,8 +88,9 @@ Examples
   gscodec merge left.gsc right.gsc -o whole.gsc
 
 \b
-Chunks are copied as they are. All files need the same SH degree, extra
-attributes, coordinate system and offset.""",
+Chunks and metadata are copied as they are; thumbnails and the order of the
+input are not kept. All files need the same SH degree, extra attributes,
+coordinate system and offset.""",
 )
 @click.argument("sources", metavar="IN...", nargs=-1, required=True)
 @output_option
@@ -101,10 +106,12 @@ def merge(sources: tuple[str, ...], target: str, stream: bool, as_json: bool, qu
     teller = Teller("gscodec merge", as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     everything = Choice(chunks=None, box=None, layers=None, max_splats=None, enlarge=False)
     with teller.failures():
-        taken = []
+        taken, lost = [], set[str]()
         for source in sources:
             with opened(source) as file:
                 taken.append(_source(file, everything))
+                lost |= _lost(file)
+        _warn(teller, lost)
         _write(teller, sources, taken, target, stream=stream)
 
 
@@ -142,15 +149,32 @@ def _source(file: PartialFile, choice: Choice) -> Source:
         parameters=file.parameter_payloads(),
         chunks=chunks,
         level=file.header.level,
+        ignorable=[(b"META", payload) for payload in file.section_payloads(b"META")],
     )
+
+
+def _lost(file: PartialFile) -> set[str]:
+    """What a file has that is about the whole of it."""
+    return {OF_THE_WHOLE[entry.id] for entry in file.index.entries if entry.id in OF_THE_WHOLE}
+
+
+def _warn(teller: Teller, lost: set[str]) -> None:
+    if lost:
+        teller.warn(f"not kept: {' and '.join(sorted(lost))}")
 
 
 def _write(
     teller: Teller, names: tuple[str, ...] | list[str], sources: list[Source], target: str, *, stream: bool
 ) -> None:
     from gscodec.container.rewrite import rewrite
+    from gscodec.limits import Limits
 
     start = time.perf_counter()
+    texts = list(dict.fromkeys(each for source in sources for each in source.ignorable))
+    if len(texts) > (most := Limits.of_level(1).meta_sections):
+        teller.warn(f"not kept: metadata beyond the first {most} pieces")
+    first, *others = sources
+    sources = [replace(first, ignorable=texts[:most]), *(replace(each, ignorable=()) for each in others)]
     data = rewrite(sources, stream=stream)
     with open_output(target, hashed=False) as file:
         file.write(data)

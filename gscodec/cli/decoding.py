@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from gscodec.cli.common import GscFile, HashingOutput
+    from gscodec.cli.common import HashingOutput
+    from gscodec.cli.gsc_file import GscFile
     from gscodec.container import Event, SceneHeader, Skipped
     from gscodec.errors import StreamError
     from gscodec.io.offset import Floats3

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from gscodec.cli.common import CountingInput, counted, open_output, read_gsc
+from gscodec.cli.common import CountingInput, counted, open_output
+from gscodec.cli.gsc_file import read_gsc
 
 if TYPE_CHECKING:
     from gscodec.io.blocks import SplatBlocks

@@ -19,7 +19,6 @@ from gscodec._generated import coordinate_systems
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import (
     EXIT_CODES,
-    GscFile,
     Teller,
     check_paths,
     counted,
@@ -41,6 +40,7 @@ from gscodec.cli.decoding import (
     write_blocks,
 )
 from gscodec.cli.files import NAMES, as_file, output_format, write_file
+from gscodec.cli.gsc_file import GscFile
 from gscodec.cli.parts import Choice, part_options, read_part
 
 if TYPE_CHECKING:
@@ -135,14 +135,13 @@ def command(
 ) -> None:
     """Decode IN (a .gsc file or its URL; - for stdin) to a .ply file, or one of another format.
 
-    An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing. Of a URL,
-    and with --chunks, --box, --layers or --max-splats of a file, only the bytes that are needed are read.
+    An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing. With
+    --chunks, --box, --layers or --max-splats, only the bytes that are needed are read, of a URL too; such
+    parts come without comments, in the order of IN.
     """
-    from gscodec.io.remote import is_url
-
     check_paths(source, target, "a .gsc")
     choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=enlarge)
-    is_part = not choice.is_everything or is_url(source)
+    is_part = not choice.is_everything
     if is_part and (keep_partial or file_order):
         raise click.UsageError(f"{'--keep-partial' if keep_partial else '--file-order'} is for whole files")
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gscodec.cli.common import EXIT_CODES, Teller, json_option, read_gsc, run, threads_option, version_option
+from gscodec.cli.common import EXIT_CODES, Teller, json_option, run, threads_option, version_option
+from gscodec.cli.gsc_file import read_gsc
 
 if TYPE_CHECKING:
     from gscodec.container import Thumbnail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gscodec.cli.common import read_gsc
+from gscodec.cli.gsc_file import read_gsc
 
 if TYPE_CHECKING:
     from gscodec.partial import Box, PartialFile
@@ -38,7 +38,8 @@ def _chunks(_context: click.Context, _option: click.Parameter, value: str | None
     found: list[int] = []
     for part in value.split(","):
         first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or len(part) > 20:
+        is_number = part.isascii() and first.isdigit() and (last.isdigit() or not dash)
+        if not is_number or len(part) > 20:
             raise click.BadParameter("expected numbers and ranges, such as 0,3,5-8")
         if dash and not 0 <= int(last) - int(first) < 1 << 24:
             raise click.BadParameter(f"{part}: expected the smaller number first")
@@ -55,7 +56,8 @@ def part_options(function: Function) -> Function:
                 "--box",
                 callback=_box,
                 metavar="X0,Y0,Z0,X1,Y1,Z1",
-                help="Only splats with centres in this box, in the units of the scene.",
+                help="Only splats with centres in this box, in the units of the scene, before --world adds "
+                "its offset.",
             ),
             click.option(
                 "--layers",
@@ -127,42 +129,52 @@ def _chosen(
 ) -> dict[str, Any]:
     from gscodec.partial import enlarged, inside
 
-    numbers = file.select(
-        chunks=choice.chunks, box=choice.box, layers=choice.layers, max_splats=choice.max_splats
-    )
+    numbers = file.select(chunks=choice.chunks, box=choice.box, layers=choice.layers)
+    runs = [numbers] if choice.max_splats is None else _by_layer(file, numbers)
     blocks: list[Splats] = []
-    layers: list[int] = []
-    for done, block in enumerate(file.chunks(numbers, sh_degree=degree), 1):
-        blocks.append(block if choice.box is None else inside(block, choice.box))
-        layers.append(file.index.chunks[numbers[done - 1]].layer)
-        tell(done / len(numbers))
-    if choice.max_splats is not None:
-        blocks = _thinned(blocks, layers, choice.max_splats)
+    read: list[int] = []
+    found, left = 0, choice.max_splats
+    for run in runs:
+        if left is not None and left <= 0:
+            break
+        these: list[Splats] = []
+        for block in file.chunks(run, sh_degree=degree):
+            these.append(block if choice.box is None else inside(block, choice.box))
+            tell((len(read) + len(these)) / len(numbers))
+        read += run
+        found += sum(map(len, these))
+        if left is not None:
+            these = _thinned(these, left)
+            left -= sum(map(len, these))
+        blocks += these
     if choice.enlarge:
-        kept = sum(map(len, blocks))
-        everything = file.select(chunks=choice.chunks, box=choice.box)
-        total = sum(file.index.chunks[number].splat_count for number in everything)
+        facts, everything = file.index.chunks, file.select(chunks=choice.chunks, box=choice.box)
+        total = sum(facts[number].splat_count for number in everything)
+        kept = sum(facts[number].splat_count for number in read)  # what is out of the box is not missing
+        kept = kept * sum(map(len, blocks)) // max(found, 1)
         blocks = [enlarged(block, kept, total) for block in blocks]
-    return {"blocks": blocks, "chunks": numbers}
+    return {"blocks": [block for block in blocks if len(block)], "chunks": read}
 
 
-def _thinned(blocks: list[Splats], layers: list[int], most: int) -> list[Splats]:
-    """Whole layers while they fit; of the next, each chunk's share of what is left."""
+def _by_layer(file: PartialFile, numbers: list[int]) -> list[list[int]]:
+    """The chunks of each layer."""
+    layers: dict[int, list[int]] = {}
+    for number in numbers:
+        layers.setdefault(file.index.chunks[number].layer, []).append(number)
+    return [layers[layer] for layer in sorted(layers)]
+
+
+def _thinned(blocks: list[Splats], most: int) -> list[Splats]:
+    """The blocks of a layer if they fit, otherwise of each its share of what does."""
     from gscodec.partial import largest
 
-    out: list[Splats] = []
-    left = most
-    for layer in sorted(set(layers)):
-        these = [block for block, number in zip(blocks, layers, strict=True) if number == layer]
-        total = sum(map(len, these))
-        if total <= left:
-            out += these
-        else:
-            ends, before = 0, 0
-            for block in these:
-                ends += len(block)
-                share = left * ends // total
-                out.append(largest(block, share - before))
-                before = share
-        left = max(0, left - total)
-    return [block for block in out if len(block)]
+    total, ends, before = sum(map(len, blocks)), 0, 0
+    if total <= most:
+        return blocks
+    out = []
+    for block in blocks:
+        ends += len(block)
+        share = most * ends // total
+        out.append(largest(block, share - before))
+        before = share
+    return out

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
 
 import click
 
@@ -120,10 +121,14 @@ def read_metadata(path: str) -> Metadata:
         text = data.decode("utf-8-sig")
         if kind == "json":
             json.loads(text, parse_constant=_refuse)
+        else:
+            expat.ParserCreate("utf-8").Parse(text.encode(), True)
     except UnicodeDecodeError as error:
         raise InputError("meta.format", f"{path} is not UTF-8", offset=error.start) from error
     except (ValueError, RecursionError) as error:
         raise InputError("meta.format", f"{path} is not JSON: {error}") from error
+    except expat.ExpatError as error:
+        raise InputError("meta.format", f"{path} is not XML: {error}") from error
     return Metadata(kind=kind, text=text)
 
 

@@ -32,7 +32,7 @@ def layers_of(importance: NDArray[np.float64], layers: int) -> NDArray[np.uint8]
     n = len(importance)
     if layers == 1:
         return np.zeros(n, np.uint8)
-    ends = np.round(n * FIRST_SHARE ** (1 - np.arange(layers) / (layers - 1))).astype(np.intp)
+    ends = np.round(n * FIRST_SHARE ** (1 - np.arange(layers) / (layers - 1))).clip(1).astype(np.intp)
     rank = np.empty(n, np.intp)
     rank[np.argsort(-importance, kind="stable")] = np.arange(n)
     return np.searchsorted(ends, rank, side="right").clip(0, layers - 1).astype(np.uint8)

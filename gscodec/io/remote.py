@@ -12,6 +12,7 @@ from gscodec.io.reading import State, changed_error, state_of
 
 SCHEMES = ("http://", "https://")
 TIMEOUT = 30.0  # seconds without an answer
+START = 4096  # bytes of the first request
 RETRIES = 3  # of a request that fails or is answered by an overloaded server
 
 
@@ -36,7 +37,7 @@ class RangeSource:
         self._file: Any = None
         self._start = b""
         self._state: State | None = None
-        self._tag: tuple[str, str] | None = None
+        self._tag: tuple[str, ...] | None = None
         if is_url(self.name):
             self._connect()
             return
@@ -67,10 +68,9 @@ class RangeSource:
         count = min(count, max(0, self.size - offset))
         if count == 0:
             return b""
-        if offset + count <= len(self._start):
-            return self._start[offset : offset + count]
         if self._file is None:
-            return self._request(offset, count)[0]
+            known = self._start[offset : offset + count]  # is not asked for twice
+            return known + self._requested(offset + len(known), count - len(known))
         try:
             self._file.seek(offset)
             pieces, left = [], count
@@ -87,13 +87,26 @@ class RangeSource:
     def _connect(self) -> None:
         import urllib3
 
-        retry = urllib3.Retry(total=RETRIES, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504))
+        retry = urllib3.Retry(
+            total=RETRIES,
+            backoff_factor=0.3,
+            status_forcelist=(429, 502, 503, 504),
+            respect_retry_after_header=False,  # which may say any number of seconds
+        )
         self._pool = urllib3.PoolManager(retries=retry, timeout=TIMEOUT)
-        self._start, content_range = self._request(0, 4096)
+        self._start, content_range = self._request(0, START)
         total = content_range.rpartition("/")[2]
-        if not total.isdigit():
+        if not total.isascii() or not total.isdigit() or len(total) > 18:
             raise self._failed("the server does not say how long the file is")
         self.size = int(total)
+        if len(self._start) < min(START, self.size):
+            raise self._failed(f"the server sent only {len(self._start)} bytes of the first {START}")
+
+    def _requested(self, offset: int, count: int) -> bytes:
+        data = self._request(offset, count)[0] if count else b""
+        if len(data) < count:
+            raise self._failed(f"the server sent only {len(data)} of {count} bytes from byte {offset} on")
+        return data
 
     def _request(self, offset: int, count: int) -> tuple[bytes, str]:
         """The bytes, and the server's Content-Range."""
@@ -110,10 +123,11 @@ class RangeSource:
                     raise self._failed(f"the server says {answer.status} {answer.reason or ''}".rstrip())
                 data = answer.read(count)
                 found = answer.headers.get("Content-Range", "")
-                tag = found.rpartition("/")[2], answer.headers.get("ETag", "")
+                length, named = found.rpartition("/")[2], ("ETag", "Last-Modified")
+                tag = length, *(answer.headers.get(name, "") for name in named)
             finally:
                 answer.close()
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, ValueError) as error:  # ValueError: where it redirects to
             raise self._failed(" ".join(str(error).split())) from error
         if not found.startswith(f"bytes {offset}-"):
             raise self._failed(f"the server sent another range than bytes {offset} on: {found!r}")

@@ -285,3 +285,44 @@ def test_damage_is_found(kind: str, request: pytest.FixtureRequest) -> None:
         except GscError:
             continue
         assert got == want
+
+
+def test_the_whole_of_a_url_is_the_whole_of_a_file(serve: object, tmp_path: Path) -> None:
+    splats = read_ply(MADE).splats
+    note = gscodec.Metadata(kind="comment", text="licence CC0")
+    stored = gscodec.encode(splats, effort=1, keep_order=True, metadata=[note])
+    source, out, other = (tmp_path / name for name in ("a.gsc", "a.ply", "b.ply"))
+    source.write_bytes(stored)
+    assert run("gsdec", source, "-o", out).code == 0
+    counted = Counted(stored)
+    url = serve(counted)  # type: ignore[operator]
+    assert run("gsdec", url, "-o", other).code == 0
+    assert other.read_bytes() == out.read_bytes()
+    assert counted.sent == len(stored)
+    assert run("gsenc", MADE, "-o", source, "--lossless").code == 0
+    url = serve(Counted(source.read_bytes()))  # type: ignore[operator]
+    assert run("gsdec", url, "-o", other).code == 0
+    assert other.read_bytes() == MADE.read_bytes()
+    done = run("gsdec", url, "-o", other, "--layers", "1")
+    assert (done.code, "container.profile" in done.line) == (7, True)
+
+
+def test_what_shows_most_is_everywhere(data: bytes, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.gsc", tmp_path / "a.ply"
+    source.write_bytes(data)
+    run("gsdec", source, "-o", out, "--max-splats", "400")
+    places = np.unique(np.round(read_ply(out).splats.positions[:, :2] / 3000), axis=0)
+    assert len(places) == 40  # islands
+    whole = gscodec.decode(data)
+    run("gsdec", source, "-o", out, "--max-splats", "300", "--box=-1000,-1000,-1000,1000,1000,1000")
+    assert len(read_ply(out).splats) == 300
+    run("gsdec", source, "-o", out, "--enlarge", "--box", "0,0,0,1000,1000,1000")
+    rows = ((whole.positions >= 0) & (whole.positions <= 1000)).all(1)
+    assert 0 < np.count_nonzero(rows) < 600
+    assert read_ply(out).splats.scales.tobytes() == whole.scales[rows].tobytes()  # nothing is left out
+    assert run("gsdec", source, "-o", out, "--chunks", "\xb2").code == 2
+
+
+def test_one_splat_is_in_the_first_layer() -> None:
+    data = gscodec.encode(read_ply(MADE).splats.take(np.arange(1)), effort=1, layers=16)
+    assert [chunk.layer for chunk in part_of(data).index.chunks] == [0]

@@ -201,7 +201,13 @@ def test_meta_files(scene: Path, tmp_path: Path) -> None:
     assert [each["kind"] for each in found] == ["comment", "json", "xmp"]
     assert json.loads(found[1]["text"]) == {"licence": "CC0-1.0"}
     assert [each.kind for each in gscodec.metadata(path.read_bytes())] == ["comment", "json", "xmp"]
-    for name, text in (("a.json", "{"), ("b.json", "NaN"), ("c.json", "\udcff"), ("d.txt", "{}")):
+    for name, text in (
+        ("a.json", "{"),
+        ("b.json", "NaN"),
+        ("c.json", "\udcff"),
+        ("d.txt", "{}"),
+        ("e.xmp", "{}"),
+    ):
         (tmp_path / name).write_text(text, errors="surrogateescape")
         found_error = run(
             "gsenc", scene, "-o", tmp_path / "no.gsc", "--effort", "1", "--meta", tmp_path / name

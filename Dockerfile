@@ -1,5 +1,5 @@
 # gscodec in a container:  docker build -t gscodec .
-#                          docker run --rm -v "$PWD:/data" gscodec gsenc scene.ply -o scene.gsc
+#                          docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" gscodec gsenc scene.ply -o scene.gsc
 FROM python:3.12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 COPY . /src

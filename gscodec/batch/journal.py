@@ -33,6 +33,9 @@ class Journal:
         self.path = os.path.join(self.place, "journal.jsonl")
         try:
             os.makedirs(self.place, exist_ok=True)
+        except OSError as error:
+            raise write_error(error, self.place) from error
+        try:
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise write_error(error, self.path) from error

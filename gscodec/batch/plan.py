@@ -116,7 +116,10 @@ def items_of(
 
 
 def _below(path: str, folder: str) -> str:
-    return os.path.relpath(path, folder).replace(os.sep, "/")
+    try:
+        return os.path.relpath(path, folder).replace(os.sep, "/")
+    except ValueError:  # of Windows: on another drive
+        return path
 
 
 def _expanded(pattern: str, ends: tuple[str, ...]) -> tuple[str, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 import gscodec
 from gscodec.batch.plan import Item, Job, file_state, hash_of
 from gscodec.errors import GscError
+from gscodec.io.output import write_error
 
 # of this worker process: what runs, and which batches were stopped
 _running: dict[subprocess.Popen[str], str] = {}
@@ -87,8 +88,11 @@ def _done(item: Item, job: Job, place: str, batch: str) -> dict[str, Any]:
         if file_state(item.source) != before:
             raise _FailedError(f"{item.source} was changed while it was read [io.changed]", 3)
         sha256 = hash_of(output)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.replace(output, target)
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(output, target)
+        except OSError as error:
+            raise write_error(error, target) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     size, changed = file_state(target)

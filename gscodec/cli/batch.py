@@ -269,8 +269,6 @@ class _Progress:
         elif what == "waiting":
             teller.warn("the scheduler has no workers yet: waiting for some")
         elif what == "failed":
-            if about["exit_code"] == 2 and not self._done:  # wrong arguments are wrong for all
-                raise click.UsageError(about["message"])
             self._failed += 1
             self._show("")
             click.echo(f"{self._name}: {about['source']}: {about['message']}", err=True)

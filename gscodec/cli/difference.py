@@ -7,9 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec.lossless import read_lossless
+from gscodec.opening import decode
 from gscodec.splats import Splats
 
-LEFT_OUT = {"file", "bytes", "parts", "bytes_by_stream", "overhead", "sections", "chunks", "hashes"}
+LEFT_OUT = {
+    "file",
+    "bytes",
+    "parts",
+    "bytes_by_stream",
+    "overhead",
+    "sections",
+    "chunks",
+    "hashes",
+    "columns",
+}
 ATTRIBUTES = ("positions", "scales", "rotations", "opacities", "sh_dc", "sh_rest")
 
 
@@ -18,27 +30,46 @@ def difference(
 ) -> dict[str, Any]:
     """What differs between two files, of which `inspect` found `a` and `b`; both are decoded.
 
-    Raises `StreamError` when one of them is faulty.
+    Raises `StreamError` when one is faulty, `InputError` where only one is lossless and has no splats.
     """
-    from gscodec.decoder import decode
-
+    profiles = a["format"]["profile"], b["format"]["profile"]
     parts = _by_name(a), _by_name(b)
-    first, second = decode(data[0], threads=threads), decode(data[1], threads=threads)
-    return {
+    facts: dict[str, Any] = {
         "same_bytes": data[0] == data[1],
         "bytes": [a["bytes"], b["bytes"]],
-        "splats": [len(first), len(second)],
+        "splats": [_count(a), _count(b)],
         "parts": {
             name: [parts[0].get(name, 0), parts[1].get(name, 0)]
             for name in dict.fromkeys([*parts[0], *parts[1]])
         },
-        "settings": dict(_settings(_plain(a), _plain(b))),
-        "decoded": _values(first, second),
     }
+    if profiles == ("lossless", "lossless"):
+        return facts | {"settings": dict(_settings(_plain(a), _plain(b))), "ply_differs_at": _first(*data)}
+    is_alike = profiles[0] == profiles[1]
+    settings = _settings(_plain(a), _plain(b)) if is_alike else [("format.profile", list(profiles))]
+    first, second = decode(data[0], threads=threads), decode(data[1], threads=threads)
+    return facts | {"settings": dict(settings), **_values(first, second)}
 
 
 def _by_name(facts: dict[str, Any]) -> dict[str, int]:
-    return {part["part"]: part["bytes"] for part in facts["parts"]}
+    if "columns" not in facts:
+        return {part["part"]: part["bytes"] for part in facts["parts"]}
+    columns = {column["name"]: column["bytes"] for column in facts["columns"]}
+    return {**columns, "everything else": facts["bytes"] - sum(columns.values())}
+
+
+def _count(facts: dict[str, Any]) -> int:
+    return int(facts["ply"]["rows"] if "ply" in facts else facts["splats"])
+
+
+def _first(a: bytes, b: bytes) -> int | None:
+    """Where the PLY files of two lossless files differ first; None where they are the same."""
+    x, y = (b"".join(read_lossless(each).pieces()) for each in (a, b))
+    if x == y:
+        return None
+    shorter = min(len(x), len(y))
+    differs = np.flatnonzero(np.frombuffer(x, np.uint8, shorter) != np.frombuffer(y, np.uint8, shorter))
+    return int(differs[0]) if len(differs) else shorter
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
@@ -65,26 +96,33 @@ def _settings(a: Any, b: Any, path: str = "") -> list[tuple[str, list[Any]]]:
 
 
 def _values(a: Splats, b: Splats) -> dict[str, Any]:
-    """Whether the decoded arrays are equal, and the greatest difference where splats match one by one."""
-    found: dict[str, Any] = {}
-    for name in ATTRIBUTES:
-        x, y = getattr(a, name), getattr(b, name)
-        found[name] = _greatest(x, y)
-    names = dict.fromkeys([*a.extras, *b.extras])
-    for name in names:
-        x, y = a.extras.get(name), b.extras.get(name)
-        found[f"extra {name}"] = None if x is None or y is None else _greatest(x, y)
-    return found
+    """The greatest difference where splats match one by one, and what is equal to the last bit."""
+    pairs = {name: (getattr(a, name), getattr(b, name)) for name in ATTRIBUTES}
+    for name in dict.fromkeys([*a.extras, *b.extras]):
+        pairs[f"extra {name}"] = a.extras.get(name), b.extras.get(name)
+    return {
+        "decoded": {name: _greatest(x, y) for name, (x, y) in pairs.items()},
+        "same_bits": [name for name, (x, y) in pairs.items() if _is_comparable(x, y) and _is_same(x, y)],
+    }
 
 
-def _greatest(x: NDArray[Any], y: NDArray[Any]) -> float | None:
-    """0 where bits are equal; None where shapes or types differ."""
-    if x.shape != y.shape or x.dtype != y.dtype:
+def _is_comparable(x: NDArray[Any] | None, y: NDArray[Any] | None) -> bool:
+    return x is not None and y is not None and x.shape == y.shape and x.dtype == y.dtype
+
+
+def _is_same(x: NDArray[Any], y: NDArray[Any]) -> bool:
+    return x.tobytes() == y.tobytes()
+
+
+def _greatest(x: NDArray[Any] | None, y: NDArray[Any] | None) -> float | None:
+    """Of the differences that are finite; None where shapes or types differ."""
+    if x is None or y is None or not _is_comparable(x, y):
         return None
-    if x.tobytes() == y.tobytes():
-        return 0.0
+    if x.dtype.kind in "iu":  # modulo 2^n the difference is right, whatever the sign
+        return float(np.where(x > y, x - y, y - x).view(f"u{x.itemsize}").max(initial=0))
     with np.errstate(all="ignore"):
-        return float(np.abs(x.astype(np.float64) - y.astype(np.float64)).max())
+        apart = np.abs(x.astype(np.float64) - y.astype(np.float64))
+    return float(apart[np.isfinite(apart)].max(initial=0))
 
 
 def lines(facts: dict[str, Any], names: tuple[str, str]) -> list[str]:
@@ -99,13 +137,16 @@ def lines(facts: dict[str, Any], names: tuple[str, str]) -> list[str]:
     if facts["settings"]:
         out += ["", "Settings that differ"]
         out += [f"  {name}: {_short(x)} | {_short(y)}" for name, (x, y) in facts["settings"].items()]
+    if "ply_differs_at" in facts:
+        at = facts["ply_differs_at"]
+        return [*out, "", "PLY files", "  the same" if at is None else f"  differ from byte {at:,} on"]
     out += ["", "Decoded splats"]
-    differing = {name: value for name, value in facts["decoded"].items() if value != 0}
+    differing = {name: value for name, value in facts["decoded"].items() if name not in facts["same_bits"]}
     if not differing:
         out.append("  equal to the last bit")
     for name, value in differing.items():
-        what = "of another count or type" if value is None else f"differ by up to {value:.6g}, splat by splat"
-        out.append(f"  {name} {what}")
+        what = f"differ by up to {value:.6g}, splat by splat" if value else "differ in bits, not in value"
+        out.append(f"  {name} {'of another count or type' if value is None else what}")
     return out
 
 

@@ -36,12 +36,14 @@ def explain(code: str) -> dict[str, Any]:
                 "cure": HINTS.get(row.code) or row.cure,
                 "blame": BLAME.get(row.error_class, ""),
             }
-    near = difflib.get_close_matches(code, [row.code for row in errors.ROWS], 4, 0.4)
-    near = (
-        near or [row.code for row in errors.ROWS if row.code.startswith(code.split(".", maxsplit=1)[0])][:8]
-    )
+    near = difflib.get_close_matches(code.lower().strip("[]"), codes(), 4, 0.4)
     hint = f"did you mean {', '.join(near)}?" if near else "gsinfo --explain all lists them"
     raise click.UsageError(f"no error has the code {code!r}: {hint}")
+
+
+def codes() -> list[str]:
+    """Every code."""
+    return [row.code for row in errors.ROWS]
 
 
 def lines(facts: dict[str, Any]) -> list[str]:

@@ -85,7 +85,8 @@ def _explain(code: str, *, as_json: bool) -> None:
     from gscodec.cli import explain
 
     if code == "all":
-        click.echo("\n".join(explain.all_lines()))
+        every = [explain.explain(each) for each in explain.codes()]
+        click.echo(json.dumps(every, indent=2) if as_json else "\n".join(explain.all_lines()))
         return
     facts = explain.explain(code)
     click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(explain.lines(facts)))
@@ -94,20 +95,29 @@ def _explain(code: str, *, as_json: bool) -> None:
 def _compare(first: str, second: str, threads: int, *, as_json: bool) -> None:
     from gscodec.cli.difference import difference
     from gscodec.cli.difference import lines as lines_of
-    from gscodec.cli.inspection import inspect
 
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         data = read_gsc(first), read_gsc(second)
-        found = inspect(data[0]), inspect(data[1])
-        for each in found:
-            if each.fault is not None:
-                raise each.fault
-        facts = difference(found[0].facts, found[1].facts, data, threads)
+        facts = difference(_facts_of(data[0]), _facts_of(data[1]), data, threads)
     if as_json:
         teller.report({"files": [first, second], **facts}, "")
     else:
         click.echo("\n".join(lines_of(facts, (first, second))))
+
+
+def _facts_of(data: bytes) -> dict[str, Any]:
+    """What is known of a file without a fault, of any profile. Raises `StreamError`."""
+    from gscodec.cli.inspection import inspect
+    from gscodec.cli.lossless import inspect_lossless
+    from gscodec.lossless import is_lossless
+
+    if is_lossless(data):
+        return inspect_lossless(data)
+    found = inspect(data)
+    if found.fault is not None:
+        raise found.fault
+    return found.facts
 
 
 def _show(

@@ -144,34 +144,33 @@ class Cut:
 
 def cuts(positions: NDArray[np.float32], count: int) -> Cut | int:
     """`count` boxes with about as many of `positions` each, numbered so that neighbours come together."""
-    numbers = iter(range(count))
+    return _cut(positions, count, iter(range(count)))
 
-    def cut(points: NDArray[np.float32], parts: int) -> Cut | int:
-        if parts == 1:
-            return next(numbers)
-        middle = np.quantile(points, (0.02, 0.98), axis=0) if len(points) else np.zeros((2, 3))
-        axis = int(np.argmax(middle[1] - middle[0]))
-        values = np.sort(points[:, axis])
-        at = float(values[len(values) * (parts // 2) // parts]) if len(values) else 0.0
-        left = points[:, axis] < np.float32(at)
-        return Cut(axis, at, cut(points[left], parts // 2), cut(points[~left], parts - parts // 2))
 
-    return cut(positions, count)
+def _cut(points: NDArray[np.float32], parts: int, numbers: Iterator[int]) -> Cut | int:
+    if parts == 1:
+        return next(numbers)
+    middle = np.quantile(points, (0.02, 0.98), axis=0) if len(points) else np.zeros((2, 3))
+    axis = int(np.argmax(middle[1] - middle[0]))
+    values = np.sort(points[:, axis])
+    at = float(values[len(values) * (parts // 2) // parts]) if len(values) else 0.0
+    left = points[:, axis] < np.float32(at)
+    half = parts // 2
+    return Cut(axis, at, _cut(points[left], half, numbers), _cut(points[~left], parts - half, numbers))
 
 
 def regions_of(positions: NDArray[np.float32], tree: Cut | int) -> NDArray[np.int64]:
     """(N,) the region of each position."""
     found = np.zeros(len(positions), np.int64)
-
-    def walk(rows: NDArray[np.intp], node: Cut | int) -> None:
+    # A function in here that calls itself would keep the block until cycles are collected.
+    left: list[tuple[NDArray[np.intp], Cut | int]] = [(np.arange(len(positions)), tree)]
+    while left:
+        rows, node = left.pop()
         if isinstance(node, int):
             found[rows] = node
-            return
-        left = positions[rows, node.axis] < np.float32(node.at)
-        walk(rows[left], node.left)
-        walk(rows[~left], node.right)
-
-    walk(np.arange(len(positions)), tree)
+            continue
+        is_left = positions[rows, node.axis] < np.float32(node.at)
+        left += [(rows[is_left], node.left), (rows[~is_left], node.right)]
     return found
 
 

@@ -39,6 +39,8 @@ from gscodec.lossless.model import Model, read_model, write_model
 from gscodec.lossless.rows import Block, bytes_from_words, decode_block, read_block, values_from_words
 from gscodec.lossless.text import text_from_values
 
+MOST_VALUES = 1 << 14  # of text that are put together before its size is looked at
+
 
 def is_lossless(data: bytes | memoryview) -> bool:
     """Whether the bytes start as a file of the lossless profile."""
@@ -66,7 +68,7 @@ class LosslessFile:
         return read_model(*self.model, self.description) if self.model is not None else None
 
     def pieces(self) -> Iterator[bytes]:
-        """The PLY file block by block. Raises `StreamError`, for its CRC-32 at the end."""
+        """The PLY file, at most a block at a time. Raises `StreamError`, for its CRC-32 at the end."""
         about = self.description
         head, tail = about.around()
         crc = zlib.crc32(head)
@@ -95,10 +97,14 @@ class LosslessFile:
         about = self.description
         for block in self.blocks:
             cells = decode_block(block, model)
-            if about.form == TEXT:
-                yield text_from_values(values_from_words(cells, about.columns), about)
-            else:
+            if about.form != TEXT:
                 yield bytes_from_words(cells, about.columns, about.form)
+                continue
+            # few at a time: a value may be 330 letters long, and the file be far shorter than that
+            step = max(1, MOST_VALUES // len(about.columns))
+            for start in range(0, block.rows, step):
+                values = values_from_words(cells[start : start + step], about.columns)
+                yield text_from_values(values, about)
 
     def _wrong_text(self) -> Malformed:
         return Malformed(

@@ -49,9 +49,12 @@ def _float_text(column: Column, description: Description) -> Callable[[float], s
 
 def _shortest32(value: float) -> str:
     single = np.float32(value)
-    return next(
-        text for digits in range(1, 18) if np.float32(text := f"{value:.{digits}g}") == single or digits == 17
-    )
+    with np.errstate(over="ignore"):  # the greatest numbers with few digits
+        return next(
+            text
+            for digits in range(1, 18)
+            if np.float32(text := f"{value:.{digits}g}") == single or digits == 17
+        )
 
 
 def _shortest64(value: float) -> str:

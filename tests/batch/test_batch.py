@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 
@@ -239,6 +238,16 @@ def test_a_worker_of_another_kind(tiles: Path) -> None:
     assert not (tiles / "out").exists()
 
 
+def test_a_root_on_another_drive(tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def relpath(path: str, start: str) -> str:
+        raise ValueError(f"path is on mount 'C:', start on mount 'D:': {path}, {start}")
+
+    monkeypatch.setattr(os.path, "relpath", relpath)
+    with pytest.raises(UsageError, match="is not below") as caught:
+        items_of([str(tiles / "in/a/0.ply")], str(tiles), ".gsc", str(tiles / "out"), (".ply",))
+    assert caught.value.code == "batch.root"
+
+
 def test_without_dask(tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ImportError(name)
@@ -452,6 +461,34 @@ def test_usage(words: list[str], said: str, tiles: Path) -> None:
     assert not (tiles / "out").exists()
 
 
+def test_what_is_refused_of_one_item_is_done_of_the_others(tiles: Path) -> None:
+    made = gscodec.encode(gscodec.read(tiles / "in/b/3.ply"), effort=1)
+    (tiles / "packed").mkdir()
+    (tiles / "packed/lossy.gsc").write_bytes(made)
+    words = ["gsenc", str(MADE), "-o", str(tiles / "packed/exact.gsc"), "--lossless", "-q"]
+    words = [sys.executable, "-m", f"gscodec.cli.{words[0]}", *words[1:]]
+    subprocess.run(words, check=True)
+    # the largest comes first: what it says is no reason to leave out the other
+    words = ["decode", "packed", "-o", "out", "--workers", "1", "--", "--sh-degree", "0"]
+    code, _, err = ended(command(*words, cwd=tiles))
+    assert code == 3
+    assert "exact.gsc: a lossless .gsc" in err
+    assert outputs(tiles) == ["lossy.ply"]
+
+
+def test_where_no_output_can_be(tiles: Path) -> None:
+    (tiles / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="file is not a directory") as caught:
+        Journal(str(tiles / "file"))
+    assert caught.value.code == "io.write"
+    (tiles / "out/0.gsc/x").mkdir(parents=True)
+    (tiles / "place").mkdir()
+    (item,) = items(tiles, "in/a/0.ply")
+    record = work.run_item(item, job(tiles), str(tiles / "place"), "batch", gscodec.__version__)
+    assert (record["status"], record["exit_code"]) == ("failed", 3)
+    assert record["message"] == f"cannot write {tiles / 'out/0.gsc'}: it is a directory [io.write]"
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -480,6 +517,3 @@ def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 of 3 done, 1 failed; about 5 min left" in shown
     assert "no workers yet" in shown
     assert "2 of 3 done; the same command goes on from there\n" in shown
-    wrong = _Progress("batch", {"a": 10}, quiet=True)
-    with pytest.raises(click.UsageError, match="no good"):  # wrong arguments are wrong for all
-        wrong.tell(teller, "failed", {**failed, "exit_code": 2})

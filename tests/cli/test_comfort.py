@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from commands import ENVIRONMENT, ROOT, arguments, run
+from commands import ENVIRONMENT, MADE, ROOT, arguments, run
 
 import gscodec
 from gscodec._generated import errors
@@ -92,3 +95,57 @@ def test_magic(scene_gsc: Path) -> None:
         [*magic, "--mime-type", scene_gsc], capture_output=True, text=True, check=True
     ).stdout
     assert mime.strip() == "model/vnd.gscodec"
+
+
+def test_difference_of_lossless_files(scene_gsc: Path, tmp_path: Path) -> None:
+    data = MADE.read_bytes()
+    for name, changed in (("a", data), ("b", data[:-1] + bytes([data[-1] ^ 1])), ("c", data + b"tail")):
+        (tmp_path / f"{name}.ply").write_bytes(changed)
+        coded = tmp_path / f"{name}.gsc"
+        assert run("gsenc", tmp_path / f"{name}.ply", "-o", coded, "--lossless", "-q").code == 0
+    a, b, c = (tmp_path / f"{name}.gsc" for name in "abc")
+    assert "byte for byte" in run("gsinfo", "--diff", a, a).out.decode()
+    text = run("gsinfo", "--diff", a, b).out.decode()
+    assert f"differ from byte {len(data) - 1:,} on" in text
+    assert "ply.crc32" in text
+    report = run("gsinfo", "--diff", a, c, "--json").report
+    assert report["ply_differs_at"] == len(data)
+    assert report["settings"]["ply.bytes"] == [len(data), len(data) + 4]
+    assert sum(part[0] for part in report["parts"].values()) == a.stat().st_size
+    mixed = run("gsinfo", "--diff", a, scene_gsc, "--json").report
+    assert mixed["settings"] == {"format.profile": ["lossless", "core"]}
+    assert mixed["splats"][0] == 4000
+
+
+def test_difference_of_bits(scene_gsc: Path, tmp_path: Path) -> None:
+    splats = gscodec.decode(scene_gsc.read_bytes())
+    values = np.zeros(len(splats), np.float32)
+    numbers = np.full(len(splats), 2**62, np.int64)
+    for name, zero, number in (("a", 0.0, 2**62), ("b", -0.0, 2**62 + 1)):
+        values[0], numbers[0] = zero, number
+        extras = {"value": values.copy(), "number": numbers.copy()}
+        data = gscodec.encode(replace(splats, extras=extras), effort=1, keep_order=True)
+        (tmp_path / f"{name}.gsc").write_bytes(data)
+    words = "gsinfo", "--diff", tmp_path / "a.gsc", tmp_path / "b.gsc"
+    text = run(*words).out.decode()
+    assert "extra value differ in bits, not in value" in text
+    assert "extra number differ by up to 1, splat by splat" in text
+    assert "positions" not in text
+    report = run(*words, "--json").report
+    assert report["decoded"]["extra number"] == 1
+    assert "positions" in report["same_bits"]
+    assert "extra value" not in report["same_bits"]
+
+
+def test_every_code_as_json() -> None:
+    every = json.loads(run("gsinfo", "--explain", "all", "--json").out)
+    assert {"container.crc", "io.write"} < {each["code"] for each in every}
+    assert "did you mean container.crc" in run("gsinfo", "--explain", "[CONTAINER.CRC]").line
+
+
+def test_every_architecture_has_a_machine_of_its_own() -> None:
+    """There is no emulation in the workflow: a machine builds what it can run."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cibuildwheel"]
+    assert settings["linux"]["archs"] == ["auto64"]
+    workflow = (ROOT / ".github/workflows/wheels.yml").read_text(encoding="utf-8")
+    assert "ubuntu-latest, ubuntu-24.04-arm" in workflow

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
+import weakref
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -197,6 +199,20 @@ def test_cameras_are_for_all_regions(tmp_path: Path, scene: Splats) -> None:
 
 
 # ---- memory
+
+
+def test_blocks_go_when_they_are_sorted() -> None:
+    """Not when cycles are collected: that is after a gigabyte of them, whatever `max_memory` says."""
+    positions = np.random.default_rng(1).normal(size=(1000, 3)).astype(np.float32)
+    tree = regions.cuts(positions, 5)
+    gone = weakref.ref(positions)
+    gc.disable()
+    try:
+        assert np.bincount(regions.regions_of(positions, tree)).tolist() == [200] * 5
+        del positions
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_automatic_from_many_splats_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
+import zlib
 
 import fixup
 import lossless
+import numpy as np
 import pytest
 from both import fast, reference, vector_data
 
+from gscodec._generated import extra_types
+from gscodec.encode.lossless import _encode_rows, encode_ply
 from gscodec.errors import LimitError
 from gscodec.limits import Limits
-from gscodec.lossless import read_lossless
+from gscodec.lossless import Column, Description, read_lossless, write_lossless
+from gscodec.lossless.description import DECIMALS, TEXT
+from gscodec.lossless.rows import words_from_values
 
 SMALL = {name: vector_data("baseline", f"lossless_{name}") for name in ("few", "text", "empty")}
 BASES = {**SMALL, **{f"seed {seed}": lossless.file_from_seed(seed) for seed in (11, 12, 13, 14, 15, 16)}}
@@ -76,3 +83,38 @@ def test_what_the_caller_allows() -> None:
     for limits in (Limits.of_caller(max_splats=2), Limits.of_caller(max_bytes=100)):
         with pytest.raises(LimitError):
             read_lossless(data, limits=limits)
+
+
+def test_much_more_text_than_stated() -> None:
+    """A value can be 330 letters long: the size of the file bounds how many are put together."""
+    rows, columns = 1 << 14, 16
+    about = Description(
+        file_bytes=1000,
+        row_count=rows,
+        head_bytes=0,
+        tail_bytes=0,
+        crc=0,
+        form=TEXT,
+        notation=DECIMALS,
+        digits=18,
+        columns=(Column(type=extra_types.F64),) * columns,
+        packed=zlib.compress(b""),
+    )
+    values = [np.full(rows, 1e308).view(np.uint64)] * columns
+    model, blocks = _encode_rows(words_from_values(values), about, lambda _stage, _share: None)
+    data = write_lossless(about, model, blocks)
+    tracemalloc.start()
+    try:
+        assert fast(data) == ("Malformed", "lossless.text", "11.5", 36)
+        assert tracemalloc.get_traced_memory()[1] < 4 * rows * columns + (20 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_greatest_numbers_as_text() -> None:
+    text = "".join(f"{value}\n" for value in (3.4028235e38, -3.4028235e38, 1e-45, float("inf"), float("nan")))
+    data = b"ply\nformat ascii 1.0\nelement vertex 5\nproperty float x\nend_header\n" + text.encode()
+    result = encode_ply(data)
+    assert result.report["form"] == "text"
+    assert fast(result.data) == reference(result.data) == data

@@ -18,7 +18,7 @@ def differences(ours: Splats, theirs: Splats) -> dict[str, float]:
     """
     if len(ours) != len(theirs) or ours.sh_degree != theirs.sh_degree:
         return dict.fromkeys(ATTRIBUTES, float("inf"))
-    pairs = {
+    pairs: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]] = {
         "positions": (ours.positions, theirs.positions),
         "log scales": (np.sort(ours.scales, axis=1), np.sort(theirs.scales, axis=1)),
         "shapes": (_shapes(ours), _shapes(theirs)),

@@ -190,7 +190,7 @@ ROWS: tuple[Row, ...] = (
     Row('gltf.value', 'InputError', 3, '', 'a value of a splat is out of its range', 'write the file anew'),
     Row('gltf.sh', 'InputError', 3, '', 'the harmonics of a glTF file are not complete', 'write all of a degree'),
     Row('gltf.transform', 'InputError', 3, '', 'a node would change the shape of splats or is not finite', 'apply its scale to the splats'),
-    Row('gltf.limit', 'InputError', 3, '', 'a glTF file repeats meshes so often that it needs far more than its size allows', 'do not trust the file'),
+    Row('gltf.limit', 'InputError', 3, '', 'a glTF file repeats meshes or leaves out values so often that it needs far more memory than its size allows', 'do not trust the file'),
     Row('gltf.memory', 'InputError', 3, '', 'the memory does not hold the splats', 'use a larger machine; or fewer splats'),
     Row('gltf.size', 'InputError', 3, '', 'more splats than a GLB file can hold', 'write fewer harmonics; or several files'),
     Row('batch.dask', 'UsageError', 2, '', 'gscodec batch needs Dask', 'install the extra batch of gscodec'),

@@ -48,7 +48,8 @@ Formats, by --from and --to, or what IN starts with and how OUT ends
   compressed_ply  .compressed.ply  of PlayCanvas
   spz             .spz             of Niantic, versions 1 to 4; 4 is written
   gltf            .glb .gltf       with KHR_gaussian_splatting; GLB is written
-  sog             .sog meta.json   of PlayCanvas, a file or a folder
+  sog             .sog meta.json   of PlayCanvas, a file or a folder;
+                  lod-meta.json    streamed, in folders
   splat           .splat           of antimatter15
   ksplat          .ksplat          of mkkellogg's viewer
 

@@ -216,14 +216,11 @@ def write_file(
     target: str, file: SplatFile, kind: Format, *, strict: bool = False, axes: int | None = None
 ) -> tuple[int, tuple[str, ...]]:
     """Write it; how many bytes, and what the format cannot hold. Raises `InputError`."""
-    from gscodec.io.formats import write_splats
-
-    if target != "-":
-        lost = write_splats(target, file, name=kind.name, strict=strict, axes=axes)
-        return os.stat(target).st_size, lost
-    held = io.BytesIO()
     prepared = kind.prepared(file, axes)
     lost = kind.checked(prepared, strict=strict)
+    if target != "-":
+        return kind.write(target, prepared), lost
+    held = io.BytesIO()
     kind.write(held, prepared)
     with open_output(target, hashed=False) as out:
         out.write(held.getbuffer())

@@ -29,6 +29,9 @@ from gscodec.io.reading import opened
 MAGIC = b"glTF"
 JSON_CHUNK, BINARY_CHUNK = b"JSON", b"BIN\0"
 TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+INDEX_TYPES = {5121: "<u1", 5123: "<u2", 5125: "<u4"}
+# Bytes of zeros that a sparse accessor may start from, and how many more for each byte that was read.
+FREE_ZEROS, ZEROS_PER_BYTE = 1 << 20, 4
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 Object = dict[str, Any]
@@ -70,8 +73,7 @@ class Document:
     def view(self, number: object) -> bytes | memoryview:
         """The bytes of a buffer view. Raises `InputError` "gltf.json", "gltf.buffer", "io.read"."""
         view = self.item("bufferViews", number)
-        if any("meshopt" in name for name in as_object(view.get("extensions", {}), "extensions")):
-            raise InputError("gltf.required", "buffer views that are compressed by meshopt are not supported")
+        # Its own buffer has what a view holds that is also compressed by meshopt, unless it is a mere place.
         data = self._buffer(view.get("buffer"))
         start, length = count_of(view, "byteOffset", 0), count_of(view, "byteLength")
         if start + length > len(data):
@@ -85,6 +87,10 @@ class Document:
         key = int(str(number))
         if key not in self._buffers:
             uri = buffer.get("uri")
+            if uri is None and any("meshopt" in name for name in _extensions(buffer)):
+                raise InputError(
+                    "gltf.required", "data that is only there compressed by meshopt: not supported"
+                )
             if uri is None and key == 0 and self._binary is not None:
                 data = self._binary
             elif isinstance(uri, str):
@@ -133,7 +139,7 @@ class Document:
         """(N, components), or (N,) of scalars: float32, or integers of their own type if not normalised.
 
         `types`: the component types that are allowed, if not all. Raises `InputError` "gltf.accessor",
-        "gltf.json", "gltf.buffer".
+        "gltf.json", "gltf.buffer", "gltf.limit".
         """
         accessor = self.item("accessors", number)
         code, is_normalised = accessor.get("componentType"), accessor.get("normalized", False)
@@ -141,31 +147,59 @@ class Document:
             raise InputError("gltf.accessor", f"an accessor is {str(accessor.get('type'))[:20]}, not {kind}")
         if not isinstance(code, int) or code not in TYPES or (types and code not in types):
             raise InputError("gltf.accessor", f"an accessor has the component type {str(code)[:20]}")
-        if "sparse" in accessor:
-            raise InputError("gltf.accessor", "sparse accessors are not supported: write them out")
-        if "bufferView" not in accessor:
-            raise InputError("gltf.accessor", "an accessor without data")
         dtype, width = np.dtype(TYPES[code]), COMPONENTS[kind]
-        view = self.view(accessor["bufferView"])
-        size = dtype.itemsize * width
-        stride = count_of(self.item("bufferViews", accessor["bufferView"]), "byteStride", size)
-        start, count = count_of(accessor, "byteOffset", 0), count_of(accessor, "count")
-        if stride < size:
-            raise InputError("gltf.accessor", f"elements of {size} bytes are {stride} bytes apart")
-        if count and start + stride * (count - 1) + size > len(view):
-            raise InputError(
-                "gltf.accessor", f"an accessor of {count:,} elements ends behind its buffer view"
-            )
-        if not count:
-            values = np.zeros((0, width), dtype)
+        count, is_sparse = count_of(accessor, "count"), "sparse" in accessor
+        if "bufferView" in accessor:
+            values = self._elements(accessor, dtype, width, count)
+        elif is_sparse:
+            values = self._zeros(dtype, width, count)
         else:
-            values = np.ndarray((count, width), dtype, view, start, (stride, dtype.itemsize))
+            raise InputError("gltf.accessor", "an accessor without data")
+        if is_sparse:
+            values = self._replaced(values, as_object(accessor["sparse"], "sparse"))
         if is_normalised is True and dtype.kind in "iu":
             fractions = values.astype(np.float32) / np.float32(np.iinfo(dtype).max)
             values = np.maximum(fractions, np.float32(-1))
         elif dtype.kind == "f":
             values = values.astype(np.float32)
         return values[:, 0] if kind == "SCALAR" else values
+
+    def _elements(self, place: Object, dtype: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
+        """(count, width), not copied, from where the accessor or part of one says."""
+        view, size = self.view(place.get("bufferView")), dtype.itemsize * width
+        stride = count_of(self.item("bufferViews", place["bufferView"]), "byteStride", size)
+        start = count_of(place, "byteOffset", 0)
+        if stride < size:
+            raise InputError("gltf.accessor", f"elements of {size} bytes are {stride} bytes apart")
+        if not count:
+            return np.zeros((0, width), dtype)
+        if start + stride * (count - 1) + size > len(view):
+            raise InputError(
+                "gltf.accessor", f"an accessor of {count:,} elements ends behind its buffer view"
+            )
+        return np.ndarray((count, width), dtype, view, start, (stride, dtype.itemsize))
+
+    def _zeros(self, dtype: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
+        """(count, width): what a sparse accessor without a buffer view starts from."""
+        if count * width * dtype.itemsize > FREE_ZEROS + ZEROS_PER_BYTE * self.size:
+            raise InputError("gltf.limit", f"{count:,} elements of which nearly none is in the file: refused")
+        return np.zeros((count, width), dtype)
+
+    def _replaced(self, values: NDArray[Any], sparse: Object) -> NDArray[Any]:
+        """A copy of `values` (N, components), in which those that `sparse` lists are others."""
+        count = count_of(sparse, "count")
+        indices, others = (as_object(sparse.get(key), key) for key in ("indices", "values"))
+        code = indices.get("componentType")
+        if not isinstance(code, int) or code not in INDEX_TYPES:
+            raise InputError("gltf.accessor", f"sparse indices have the component type {str(code)[:20]}")
+        places = self._elements(indices, np.dtype(INDEX_TYPES[code]), 1, count)[:, 0].astype(np.int64)
+        if count and (int(places[-1]) >= len(values) or (np.diff(places) <= 0).any()):
+            raise InputError(
+                "gltf.accessor", "sparse indices are not ascending, or of elements that are not there"
+            )
+        replaced = values.copy()
+        replaced[places] = self._elements(others, values.dtype, values.shape[1], count)
+        return replaced
 
     # ---- nodes
 
@@ -262,6 +296,10 @@ def as_object(value: object, what: str) -> Object:
     if not isinstance(value, dict):
         raise InputError("gltf.json", f"{what} has something that is no object")
     return value
+
+
+def _extensions(item: Object) -> Object:
+    return as_object(item.get("extensions", {}), "extensions")
 
 
 def _is_count(value: object) -> bool:

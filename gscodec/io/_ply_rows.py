@@ -1,4 +1,4 @@
-"""The rows of a PLY file of splats, in blocks: `PlyRows`."""
+"""The rows of a PLY file of splats, in blocks: `RowReader`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PlyScene:
     moved: Floats3 = NOWHERE
 
 
-class PlyRows:
+class RowReader:
     """The header of a PLY file, and its rows as they come.
 
     count           declared splats

@@ -18,7 +18,8 @@ SH_C0: Final = 0.28209479177387814  # the harmonic of degree 0: colour = 0.5 + S
 FLAT: Final = -13.815511  # log of 1e-6: what stands for the logarithm of no thickness
 LARGEST: Final = float(np.finfo(np.float32).max)
 
-# The byte 0 and 255 are opacities of which the logit is infinite; a millionth is nothing in a picture.
+# The bytes 0 and 255 are opacities of which the logit is infinite: theirs are a millionth inside, which no
+# picture shows. All formats of eight bits share them.
 _ALPHA: Final = np.clip(np.arange(256) / 255, 1e-6, 1 - 1e-6)
 LOGITS: Final[Float32] = np.log(_ALPHA / (1 - _ALPHA)).astype(np.float32)
 
@@ -92,9 +93,14 @@ def from_smallest_three(which: NDArray[Any], rest: NDArray[Any], top: int) -> Fl
 
 
 def morton_order(positions: Float32) -> NDArray[np.intp]:
-    """The order of (N, 3) finite positions along a Z-order curve, 21 bits an axis, x lowest; stable."""
+    """The order of (N, 3) finite positions along a Z-order curve; stable."""
+    return np.argsort(morton_codes(positions), kind="stable")
+
+
+def morton_codes(positions: Float32) -> NDArray[np.uint64]:
+    """(N,): where (N, 3) finite positions are on a Z-order curve in their box, 21 bits an axis, x lowest."""
     if not len(positions):
-        return np.zeros(0, np.intp)
+        return np.zeros(0, np.uint64)
     values = positions.astype(np.float64)
     low, high = values.min(axis=0), values.max(axis=0)
     cells = ((values - low) / np.where(high > low, high - low, 1) * ((1 << 21) - 1)).astype(np.uint64)
@@ -104,7 +110,7 @@ def morton_order(positions: Float32) -> NDArray[np.intp]:
         for shift, mask in _SPREAD:
             spread = (spread | spread << np.uint64(shift)) & np.uint64(mask)
         code |= spread << np.uint64(axis)
-    return np.argsort(code, kind="stable")
+    return code
 
 
 _SPREAD: Final = (

@@ -123,7 +123,7 @@ class _Decoder:
         values = found if isinstance(found, list) else [found] * number
         if len(values) < number:
             raise InputError("sog.meta", f"{field!r} of {key!r} needs {number} numbers")
-        return np.array([self._number(value, f"{field!r} of {key!r}") for value in values])
+        return np.array([self._number(value, f"{field!r} of {key!r}") for value in values[:number]])
 
     def _number(self, value: Any, what: str) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):

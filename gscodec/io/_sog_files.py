@@ -26,6 +26,8 @@ from gscodec.io._source import read_error
 from gscodec.io._whole import Source, read_whole
 from gscodec.io.reading import unchanged
 
+META: Final = "meta.json"
+LEVELS_META: Final = "lod-meta.json"
 LARGEST_SIDE: Final = 16383  # of a WebP image
 MOST_JSON: Final = 1 << 26
 # Pixels of one colour compress to nothing, so that a small file may say what it likes. This many splats are

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gscodec.io._quantise import LOGITS
 from gscodec.splats import SH_REST_COUNTS, Splats
 
 Float32 = NDArray[np.float32]
@@ -60,7 +61,7 @@ def unpack(packed: Packed) -> Splats:
         rotations=_from_smallest_three(packed.rotations)
         if packed.version >= 3
         else _from_first_three(packed.rotations),
-        opacities=_table(_logits(), packed.opacities),
+        opacities=LOGITS[_bytes(packed.opacities)],
         sh_dc=_table((_EIGHT_BITS / 255 - 0.5) / COLOUR, packed.colours).reshape(n, 3),
         sh_rest=((_EIGHT_BITS - 128) / 128).astype(np.float32)[harmonics],
     )
@@ -75,13 +76,6 @@ def _bytes(data: Buffer) -> NDArray[np.uint8]:
 
 def _table(values: Float64, data: Buffer) -> Float32:
     return np.asarray(values.astype(np.float32)[_bytes(data)])
-
-
-def _logits() -> Float64:
-    """Of the opacities. The outermost stand for half a step only: theirs lie a quarter from the end."""
-    opacity = _EIGHT_BITS.copy()
-    opacity[0], opacity[255] = 0.25, 254.75
-    return np.asarray(np.log(opacity / (255 - opacity)))
 
 
 def _from_fixed(data: Buffer, fraction: int) -> Float32:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from gscodec._generated import coordinate_systems, rendering_models
-from gscodec.io._ply_rows import PlyRows, PlyScene
+from gscodec.io._ply_rows import PlyScene, RowReader
 from gscodec.io._source import read_error
 from gscodec.io.formats import FORMATS, Format, as_splat_file, format_of
 from gscodec.io.offset import Offset
@@ -46,7 +46,7 @@ class SplatBlocks:
             kind = format_of(source) if isinstance(source, (str, os.PathLike)) else FORMATS["ply"]
         self._path = source if isinstance(source, (str, os.PathLike)) and os.path.isfile(source) else None
         self._file: SplatFile | None = None
-        self._rows: PlyRows | None = None
+        self._rows: RowReader | None = None
         self._done: PlyScene | None = None
         self._opened: io.FileIO | None = None
         self._state: State | None = None
@@ -63,7 +63,7 @@ class SplatBlocks:
         self.offset, self.moved = rows.offset, rows.moved
         self.can_repeat = is_path and self._path is not None
 
-    def _open(self, path: str | os.PathLike[str]) -> PlyRows:
+    def _open(self, path: str | os.PathLike[str]) -> RowReader:
         try:
             if self._opened is None:
                 self._opened = open(path, "rb", buffering=0)  # noqa: SIM115
@@ -80,7 +80,7 @@ class SplatBlocks:
         self.coordinate_system, self.rendering_model = file.coordinate_system, file.rendering_model
         self.comments, self.offset, self.moved = file.comments, file.offset, file.moved
 
-    def _given(self) -> PlyRows:
+    def _given(self) -> RowReader:
         if self._rows is None:
             raise RuntimeError("a file that was not opened")
         return self._rows

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from gscodec.io._ply_rows import PlyRows, PlyScene
+from gscodec.io._ply_rows import PlyScene, RowReader
 from gscodec.io._source import ByteSource
 from gscodec.io.offset import Offset
 from gscodec.io.reading import opened
@@ -49,14 +49,16 @@ def read_ply(
         return _read(ByteSource(file, max_bytes=max_bytes), offset)
 
 
-def read_ply_blocks(file: BinaryIO, *, max_bytes: int | None = None, offset: Offset | None = None) -> PlyRows:
+def read_ply_blocks(
+    file: BinaryIO, *, max_bytes: int | None = None, offset: Offset | None = None
+) -> RowReader:
     """A PLY file of splats in blocks, its header read: what `read_ply` says, but never all rows at a time.
 
     The `offset` "auto" is decided from the first block that is taken.
     """
-    return PlyRows(ByteSource(file, max_bytes=max_bytes), offset)
+    return RowReader(ByteSource(file, max_bytes=max_bytes), offset)
 
 
 def _read(source: ByteSource, offset: Offset | None) -> PlyScene:
-    rows = PlyRows(source, offset)
+    rows = RowReader(source, offset)
     return rows.scene(next(rows.blocks()))

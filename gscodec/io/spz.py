@@ -65,8 +65,7 @@ _HEADER = struct.Struct("<4sII4BI12s")
 def read_spz(source: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | None = None) -> SplatFile:
     """Read an SPZ file from a path or a binary file object (a pipe too).
 
-    Opacities of 0 and 255 are those in the middle of what is rounded to them, so that they are finite.
-    `max_bytes` bounds the input.
+    Opacities of 0 and 1 become the logits of a millionth and of all but that. `max_bytes` bounds the input.
 
     Raises `InputError`: "io.read", "io.limit", "spz.magic", "spz.version", "spz.header", "spz.truncated",
     "spz.packing", "spz.limit", "spz.memory".

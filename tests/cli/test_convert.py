@@ -39,6 +39,17 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
     assert np.array_equal(before.sh_rest, after.sh_rest)
 
 
+def test_streamed_sog(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "scene").mkdir()
+    done = run("gscodec", "convert", folder / "scene.ply", tmp_path / "scene" / "lod-meta.json", "--json")
+    assert done.code == 0
+    assert names(tmp_path / "scene") == ["0_0", "lod-meta.json"]
+    files = [path for path in (tmp_path / "scene").rglob("*") if path.is_file()]
+    assert done.report["bytes_out"] == sum(path.stat().st_size for path in files)
+    done = run("gscodec", "convert", tmp_path / "scene", tmp_path / "b.ply", "--json")
+    assert (done.code, done.report["splats"]) == (0, 300)
+
+
 def test_losses_are_told(folder: Path, tmp_path: Path) -> None:
     done = run("gscodec", "convert", folder / "scene.ply", tmp_path / "a.spz")
     assert done.code == 0

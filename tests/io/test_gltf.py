@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from format_samples import damaged, made, rotation_difference, survives, wild
+from json_faults import lying
 
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError
@@ -424,6 +425,89 @@ def test_indices_choose() -> None:
     assert code_of(glb(document, binary + bytes([4, 0, 5]))) == "gltf.accessor"
 
 
+def sparse(**changes: Any) -> tuple[bytes, Splats]:
+    """A file whose splats 1 and 3 of five are elsewhere, and of whose harmonics all but one are zero."""
+    splats = made(5, 1)
+    document, binary = parts(written(splats))
+    end = len(binary)
+    others = np.array([[7, 8, 9], [-7, -8, -9]], "<f4")
+    binary += np.array([1, 3], "<u2").tobytes() + bytes(4) + others.tobytes()
+    for start, size in ((end, 4), (end + 8, 24)):
+        document["bufferViews"].append({"buffer": 0, "byteOffset": start, "byteLength": size})
+    document["buffers"][0]["byteLength"] = len(binary)
+    views = len(document["bufferViews"])
+    part = {
+        "count": 2,
+        "indices": {"bufferView": views - 2, "componentType": 5123},
+        "values": {"bufferView": views - 1},
+    } | changes
+    document["accessors"][0]["sparse"] = part
+    names = document["meshes"][0]["primitives"][0]["attributes"]
+    rest = document["accessors"][names[f"{NAME}:SH_DEGREE_1_COEF_1"]]
+    del rest["bufferView"]
+    rest["sparse"] = part | {"count": 1}
+    splats.positions[[1, 3]] = others
+    splats.sh_rest[:, 1] = 0
+    splats.sh_rest[1, 1] = others[0]
+    return glb(document, binary), splats
+
+
+def test_sparse_accessors() -> None:
+    data, wanted = sparse()
+    found = read(data).splats
+    assert np.array_equal(found.positions, wanted.positions)
+    assert np.array_equal(found.sh_rest, wanted.sh_rest)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"count": 3}, "gltf.accessor"),
+        ({"count": -1}, "gltf.json"),
+        ({"indices": {"bufferView": 0, "componentType": 5126}}, "gltf.accessor"),
+        ({"indices": {"bufferView": 0, "componentType": 5125}}, "gltf.accessor"),
+        ({"indices": {"bufferView": 99, "componentType": 5123}}, "gltf.json"),
+        ({"indices": {"componentType": 5123}}, "gltf.json"),
+        ({"values": {"bufferView": 7, "byteOffset": 400}}, "gltf.accessor"),
+        ({"values": None}, "gltf.json"),
+    ],
+)
+def test_sparse_accessors_that_lie(changes: dict[str, Any], code: str) -> None:
+    assert code_of(sparse(**changes)[0]) == code
+
+
+def test_sparse_indices_ascend() -> None:
+    data, _ = sparse()
+    at = len(data) - 32
+    assert data[at : at + 4] == b"\1\0\3\0"
+    for wrong in (b"\3\0\1\0", b"\1\0\1\0", b"\1\0\5\0"):
+        assert code_of(data[:at] + wrong + data[at + 4 :]) == "gltf.accessor"
+
+
+def test_nothing_that_says_it_is_much() -> None:
+    """Zeros need no bytes in a file."""
+    document, binary = parts(sparse()[0])
+    for accessor in document["accessors"]:
+        accessor["count"] = 2**40
+        accessor.pop("bufferView", None)
+        accessor["sparse"] = document["accessors"][0]["sparse"]
+    tracemalloc.start()
+    assert code_of(glb(document, binary)) == "gltf.limit"
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+
+
+def test_meshopt_with_a_fallback() -> None:
+    """Views say how they are compressed, too; the file does not require it: their own buffers have all."""
+    splats = made(5, 1)
+    document, binary = parts(written(splats))
+    document["extensionsUsed"].append("EXT_meshopt_compression")
+    for view in document["bufferViews"]:
+        view["extensions"] = {"EXT_meshopt_compression": {"buffer": 1, "mode": "ATTRIBUTES"}}
+    found = read(glb(document, binary)).splats
+    assert np.array_equal(found.positions, splats.positions)
+
+
 # ---- what is wrong
 
 
@@ -452,7 +536,8 @@ PRIMITIVE = "meshes/0/primitives/0"
         ("asset/version", "1.0", "gltf.version"),
         ("asset", [], "gltf.json"),
         ("extensionsRequired", ["EXT_other"], "gltf.required"),
-        ("bufferViews/0/extensions", {"EXT_meshopt_compression": {}}, "gltf.required"),
+        ("buffers/0/extensions", {"EXT_meshopt_compression": {"fallback": True}}, "gltf.required"),
+        ("extensionsRequired", ["EXT_meshopt_compression"], "gltf.required"),
         (f"{PRIMITIVE}/extensions/{NAME}/kernel", "cube", "gltf.kernel"),
         (f"{PRIMITIVE}/attributes/POSITION", None, "gltf.missing"),
         (f"{PRIMITIVE}/attributes/{NAME}:OPACITY", None, "gltf.missing"),
@@ -469,7 +554,8 @@ PRIMITIVE = "meshes/0/primitives/0"
         ("accessors/0/count", -1, "gltf.json"),
         ("accessors/0/count", 1.5, "gltf.json"),
         ("accessors/0/componentType", 5130, "gltf.accessor"),
-        ("accessors/0/sparse", {"count": 1}, "gltf.accessor"),
+        ("accessors/0/sparse", 1, "gltf.json"),
+        ("accessors/0/sparse", {"count": 1}, "gltf.json"),
         ("accessors/0/bufferView", None, "gltf.accessor"),
         ("bufferViews/0/byteStride", 4, "gltf.accessor"),
         ("bufferViews/0/byteLength", 2**40, "gltf.buffer"),
@@ -526,12 +612,19 @@ def test_a_header_takes_no_memory() -> None:
 
 
 def test_damage() -> None:
-    data = written(made(6, 1))
-    text = parts(data)[0]
-    binary = parts(data)[1]
+    data = sparse()[0]
+    text, binary = parts(data)
     errors = [survives(read, each) for each in damaged(data, 400)]
     assert {error.code.split(".")[0] for error in errors if error} == {"gltf"}
     source = json.dumps(text).encode()
     for each in damaged(source, 600, seed=1):
         head = struct.pack("<4sIII4s", b"glTF", 2, 28 + len(each) + len(binary), len(each), b"JSON")
         survives(read, head + each + struct.pack("<I4s", len(binary), b"BIN\0") + binary)
+
+
+def test_json_that_lies() -> None:
+    for data in (written(made(6, 1)), sparse()[0]):
+        document, binary = parts(data)
+        errors = [survives(read, glb(each, binary)) for each in lying(document, 500)]
+        assert {error.code.split(".")[0] for error in errors if error} == {"gltf"}
+        assert any(error is None for error in errors)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +181,103 @@ def test_unbundled_is_what_is_bundled(tmp_path: Path) -> None:
             assert bundle.read(name) == (tmp_path / name).read_bytes()
     assert read_sog(tmp_path).rendering_model == rendering_models.ANTIALIASED
     assert read_sog(tmp_path / "scene.sog").rendering_model == rendering_models.ANTIALIASED
+
+
+def leaves(node: dict[str, Any], inside: tuple[list[float], list[float]]) -> Iterator[dict[str, Any]]:
+    """Those of a tree, whose boxes must be within those of their parents."""
+    low, high = node["bound"]["min"], node["bound"]["max"]
+    assert all(a <= b <= c <= d for a, b, c, d in zip(inside[0], low, high, inside[1], strict=True))
+    if "lods" in node:
+        yield node
+    for child in node.get("children", []):
+        yield from leaves(child, (low, high))
+
+
+EVERYWHERE = ([-np.inf] * 3, [np.inf] * 3)
+
+
+@pytest.mark.parametrize("degree", [0, 2])
+def test_streamed_is_what_is_bundled(degree: int, tmp_path: Path) -> None:
+    """The same splats in the same order, no worse; leaves where their boxes are; data sets readable alone."""
+    splats = made(5000, degree, seed=4)
+    path = tmp_path / "lod-meta.json"
+    total = write_sog(path, SplatFile(splats=splats), chunk=1500)
+    assert total == sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file())
+    streamed = read_sog(path)
+    assert streamed.notes == ()
+    ordered = splats.take(morton_order(splats.positions))
+    bundled = read_sog(io.BytesIO(written(splats))).splats
+    off, usual = apart(streamed.splats, ordered), apart(bundled, ordered)
+    assert off["positions"] <= usual["positions"]
+    assert off["opacities"] == usual["opacities"]
+    assert off["rotations"] == usual["rotations"]
+    assert off["scales"] <= usual["scales"] + 0.01
+    assert off["sh_rest"] <= usual["sh_rest"] + 0.1
+
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    assert (meta["version"], meta["lodLevels"], meta["counts"]) == (1, 1, [5000])
+    assert len(meta["filenames"]) >= 4
+    parts = [read_sog(tmp_path / name).splats for name in meta["filenames"]]
+    assert max(len(part) for part in parts) <= 1500
+    assert np.array_equal(np.concatenate([part.positions for part in parts]), streamed.splats.positions)
+    found = list(leaves(meta["tree"], EVERYWHERE))
+    taken = np.zeros(5000, int)
+    starts = np.cumsum([0, *map(len, parts)])
+    for leaf in found:
+        entry = leaf["lods"]["0"]
+        first = starts[entry["file"]] + entry["offset"]
+        taken[first : first + entry["count"]] += 1
+        inside = ordered.positions[first : first + entry["count"]]
+        assert (inside >= leaf["bound"]["min"]).all()
+        assert (inside <= leaf["bound"]["max"]).all()
+    assert (taken == 1).all()
+    boxes = [np.subtract(leaf["bound"]["max"], leaf["bound"]["min"]).prod() for leaf in found]
+    assert sum(boxes) < np.subtract(meta["tree"]["bound"]["max"], meta["tree"]["bound"]["min"]).prod()
+
+
+def test_streamed_leaves_have_an_extent(tmp_path: Path) -> None:
+    splats = made(5000)
+    splats.positions[:] *= 10
+    write_sog(tmp_path / "lod-meta.json", SplatFile(splats=splats))
+    meta = json.loads((tmp_path / "lod-meta.json").read_text(encoding="utf-8"))
+    assert len(list(leaves(meta["tree"], EVERYWHERE))) > 4
+    assert meta["filenames"] == ["0_0/meta.json"]
+    assert len(read_sog(tmp_path).splats) == 5000
+
+
+def test_box_of_a_streamed_splat(tmp_path: Path) -> None:
+    """A long one along x, turned by 90 degrees about z: it is long along y."""
+    splats = made(1)
+    splats.positions[:] = [[1, 2, 3]]
+    splats.scales[:] = np.log([[2, 0.5, 0.25]])
+    splats.rotations[:] = [[0.5**0.5, 0, 0, 0.5**0.5]]
+    write_sog(tmp_path / "lod-meta.json", SplatFile(splats=splats))
+    meta = json.loads((tmp_path / "lod-meta.json").read_text(encoding="utf-8"))
+    assert meta["tree"]["bound"]["min"] == pytest.approx([0.5, 0, 2.75], abs=1e-6)
+    assert meta["tree"]["bound"]["max"] == pytest.approx([1.5, 4, 3.25])
+
+
+def test_streamed_ends(tmp_path: Path) -> None:
+    """No splats; extreme ones; many in one place; a folder that is not there, or is none."""
+    path = tmp_path / "lod-meta.json"
+    write_sog(path, SplatFile(splats=made(0)))
+    assert len(read_sog(path).splats) == 0
+    write_sog(path, SplatFile(splats=odd(), rendering_model=rendering_models.ANTIALIASED), chunk=1)
+    file = read_sog(path)
+    assert len(file.splats) == 4
+    assert file.rendering_model == rendering_models.ANTIALIASED
+    same = made(100)
+    same.positions[:] = 1
+    write_sog(path, SplatFile(splats=same), chunk=7)
+    assert len(read_sog(path).splats) == 100
+    with pytest.raises(InputError) as caught:
+        write_sog(tmp_path / "none" / "lod-meta.json", SplatFile(splats=made(3)))
+    assert caught.value.code == "io.write"
+    shutil.rmtree(tmp_path / "0_0")
+    (tmp_path / "0_0").write_text("in the way", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        write_sog(path, SplatFile(splats=made(3)))
+    assert caught.value.code == "io.write"
 
 
 def test_images_are_exact() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from json_faults import lying
 from sog_samples import archive, image, streamed, version_1, version_2
 from splat_samples import damaged, made, survives
 
@@ -103,6 +104,17 @@ def test_names_that_leave_the_folder(name: Any, tmp_path: Path) -> None:
 )
 def test_json_that_lies(change: Any, code: str) -> None:
     assert code_of(with_meta(change)) == code
+
+
+def test_more_numbers_than_needed() -> None:
+    """The first ones count, as for players, in both versions."""
+    for files in (version_1(), version_2()):
+        wanted = read(archive(files)).splats
+        for key in ("means", "sh0"):
+            longer = with_meta(lambda meta, key=key: meta[key].get("mins", []).append(7), files)
+            found = read(archive(longer)).splats
+            assert np.array_equal(found.positions, wanted.positions)
+            assert np.array_equal(found.opacities, wanted.opacities)
 
 
 @pytest.mark.parametrize(
@@ -240,3 +252,13 @@ def test_an_archive_that_lies_about_its_members() -> None:
     with pytest.raises(InputError) as caught:
         read(bytes(data))
     assert caught.value.code in ("sog.count", "sog.zip")
+
+
+def test_json_that_lies_anywhere() -> None:
+    streamed_whole = {("meta.json" if k == "lod-meta.json" else k): v for k, v in streamed().items()}
+    for files in (version_1(), version_2(), streamed_whole):
+        read_some = 0
+        for meta in lying(json.loads(files["meta.json"]), 200):
+            data = archive({**files, "meta.json": json.dumps(meta).encode()})
+            read_some += survives(read, data, "sog.")
+        assert 0 < read_some < 200

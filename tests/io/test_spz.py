@@ -16,6 +16,7 @@ from format_samples import damaged, made, rotation_difference, survives, wild
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.errors import InputError, UsageError
 from gscodec.io import _inflate
+from gscodec.io._quantise import LOGITS
 from gscodec.io.axes import between, in_axes, turned
 from gscodec.io.splat_file import SplatFile
 from gscodec.io.spz import AXES_OF_RECORD, lost_in_spz, read_spz, write_spz
@@ -191,6 +192,14 @@ def test_fixed_point_by_hand() -> None:
     parts = [b"\xff\xff\xff" + b"\x00\x00\x80" + b"\x01\x00\x00", b"\0", bytes(3), bytes(3), bytes(4)]
     found = read(old(3, parts, count=1, degree=0, fraction=1)).splats.positions[0]
     assert found.tolist() == [-0.5, -(2.0**22), 0.5]
+
+
+def test_opacities_of_0_and_1_are_those_of_all_formats() -> None:
+    parts = [bytes(18), b"\x00\xff", bytes(6), bytes(6), bytes(8)]
+    splats = read(old(3, parts, count=2, degree=0)).splats
+    assert np.array_equal(splats.opacities, LOGITS[[0, 255]])
+    assert splats.opacities == pytest.approx([-13.815510, 13.815510], abs=1e-3)
+    assert np.array_equal(read(written(splats)).splats.opacities, splats.opacities)
 
 
 def test_degree_4_is_cut() -> None:

@@ -176,7 +176,7 @@ def read_choice(fields: FieldReader, maps: Mapping[str, NDArray[np.intp]], most:
     """(3.10, 4.7) Set, up to `most` own tables, the choice of each cluster. Raises `StreamError`."""
     place = fields.place
     if (number := fields.integer("u8")) >= set_count():
-        raise Unsupported("parm.built_in", f"set {number}", clause="4.7", section="PARM", offset=place)
+        raise Unsupported("parm.built_in", f"set {number}", clause="4.2", section="PARM", offset=place)
     own = fields.integer("u8", 0, most)
     if (len(fields.payload) - fields.position) % 4:
         raise fields.wrong_length()

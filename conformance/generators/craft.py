@@ -216,6 +216,8 @@ def built_in_payloads(recipe: Recipe, number: int = 0) -> tuple[bytes, bytes]:
             if (symbol := coded_symbol(event)) is not None:
                 used[clusters[name][event[2]]].add(symbol)
     lane, chosen = LaneWriter(), {}
+    for _ in parts:
+        lane.uniform(0, 2)
     for cluster, symbols in sorted(used.items()):
         standard = built_in.standard_table(number, cluster)
         near = [standard + signed_from_zigzag(code) for code in range(RANK_ESCAPE)]

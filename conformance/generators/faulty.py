@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import fixup
 import further
 import lossless
+import lossless_cases
 from craft import (
     PLAIN,
     Recipe,
@@ -30,6 +31,7 @@ from fixup import section
 from hello import PARAMETERS, RECIPE, hello
 from rans import LaneWriter, draft_table, write_table, zigzag
 from streams import Event, parameter_bytes
+from uncommon import bytes_of_basis
 
 from gscodec._generated import extra_types
 from gscodec.reference import built_in
@@ -334,6 +336,12 @@ def scene_faults() -> Iterator[tuple[str, str, str, bytes]]:
         "Up is stated as +y in a system whose y points down.",
         fixup.fix_checksums(put(put(STREAM, 20 + 16 + 13, b"\1"), 20 + 16 + 14, b"\3")),
     )
+    yield (
+        "axes_before_reserved",
+        "container.axes",
+        "The up axis contradicts, and the reserved byte is set: choices are looked at before it.",
+        fixup.fix_checksums(put(put(STREAM, 20 + 16 + 13, b"\1\3"), 20 + 16 + 19, b"\1")),
+    )
     for name, code, text, first, second in [
         ("extra_name_twice", "container.extra", "Two attributes of one name.", (64, 6, 1, 0, b"a"), (65, 6, 1, 0, b"a")),
         ("extra_id_twice", "container.extra", "Two attributes of one id.", (64, 6, 1, 0, b"a"), (64, 6, 1, 0, b"b")),
@@ -604,6 +612,12 @@ def built_in_faults() -> Iterator[tuple[str, str, str, bytes]]:
         "A built-in set that this version does not have.",
         with_set(built_in.SETS, 0, nothing),
     )
+    yield (
+        "parm_built_in_own_nothing",
+        "parm.table",
+        "A table added to a built-in set, and no word: of a lane without words all is 0, which is no table.",
+        with_set(0, 1, nothing),
+    )
     yield "parm_range_own", "parm.range", "65 tables added to a built-in set.", with_set(0, 65, nothing)
     yield (
         "parm_built_in_length",
@@ -656,6 +670,13 @@ def harmonics_faults() -> Iterator[tuple[str, str, str, bytes]]:
     ]:
         parameters = parameter_bytes(recipe.parameters, basis, step) + tables_tail([])
         yield f"parm_range_sh_{name}", "parm.range", text, stream_file(recipe, parameters, chunk)
+    columns = [[-8192 if k < 4 and j == 2 else 0 for j in range(8)] for k in range(8)]
+    yield (
+        "parm_range_sh_basis_bytes",
+        "parm.range",
+        "A basis of bytes: four of -128 in a column add up to 512, or 32,768.",
+        stream_file(*bytes_of_basis(columns)),
+    )
     cases: list[tuple[str, str, Harmonics]] = [
         ("bounds_equal", "Two groups with one bound.", replace(plain, bounds=[3, 3])),
         ("bounds_end", "The last group does not reach the last coefficient.", replace(plain, bounds=[1, 2])),
@@ -894,6 +915,14 @@ def other_faults() -> Iterator[tuple[str, str, str, bytes]]:
         "A faulty chunk, and a wrong count in the end mark: the container's errors come before those of payloads.",
         at(b"ENDM", 0, 4, at(b"CHNK", 9, 2)),
     )
+    wide = replace(RECIPE, extras=[ExtraAttribute(64, extra_types.U64, 1, 0, "id")])
+    parameters, chunk = payloads(wide)
+    yield (
+        "output_before_parameters",
+        "output.type",
+        "An attribute without PLY type and a faulty parameter set: what cannot be written is found first.",
+        stream_file(wide, put(parameters, 1, b"\x09"), chunk),
+    )
     for name, code, text, extras in [
         ("output_type", "output.type", "A valid file with an attribute of 64-bit integers, for which PLY has no type.",
          [ExtraAttribute(64, extra_types.U64, 1, 0, "id")]),
@@ -925,5 +954,5 @@ def faults() -> Iterator[Fault]:
             yield Fault(*case)
     for case in further.faulty_files():
         yield Fault(*case)
-    for case in lossless.faults():
+    for case in (*lossless.faults(), *lossless_cases.faults()):
         yield Fault(*case)

@@ -13,7 +13,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from craft import PLAIN, file_from_recipe
+from craft import (
+    PLAIN,
+    Recipe,
+    end_section,
+    file_from_recipe,
+    file_header,
+    payloads,
+    scene_section,
+)
 from fixup import section, sections
 from hello import RECIPE, hello
 from rans import LaneWriter, draft_table, token_of, write_table, zigzag
@@ -29,6 +37,7 @@ PICTURE = {
     1: b"RIFF\x0c\0\0\0WEBPVP8 ",
 }  # the starts of pictures are enough
 MEGABYTE = bytes(1 << 20)
+RUN = 65_536  # splats of a stream of PERM
 
 
 def insert(before: bytes, new: bytes, base: bytes = STREAM) -> bytes:
@@ -60,21 +69,24 @@ def order(steps: Sequence[int], *, count: int | None = None, lanes: int = 1, wor
     lane = LaneWriter()
     write_table(lane, draft)
     stored = lane.words() if table is None else list(table)
-    writers = [LaneWriter() for _ in range(lanes)]
-    for i, step in enumerate(steps):
-        writers[i % lanes].hybrid(zigzag(step), draft.table)
-    coded = [writer.words() for writer in writers]
+    coded = []
+    for start in range(0, max(1, len(steps)), RUN):
+        writers = [LaneWriter() for _ in range(lanes)]
+        for i, step in enumerate(steps[start : start + RUN]):
+            writers[i % lanes].hybrid(zigzag(step), draft.table)
+        coded.append([writer.words() for writer in writers])
     if words is not None:
-        coded = [list(words)]
+        coded = [[list(words)]]
     out = struct.pack(f"<QI{len(stored)}I", len(steps) if count is None else count, len(stored), *stored)
-    out += struct.pack(f"<B{len(coded)}I", len(coded), *map(len, coded)) if counts is None else counts
-    out += b"".join(struct.pack(f"<{len(each)}I", *each) for each in coded)
+    if counts is None:
+        counts = b"".join(struct.pack(f"<B{len(run)}I", len(run), *map(len, run)) for run in coded)
+    out += counts + b"".join(struct.pack(f"<{len(each)}I", *each) for run in coded for each in run)
     return section(b"PERM", out + extra, 0)
 
 
 def steps_of(ranks: Sequence[int]) -> list[int]:
-    """Differences, the first from -1."""
-    return [rank - before for rank, before in zip(ranks, [-1, *ranks[:-1]], strict=True)]
+    """Differences, the first of a run from -1."""
+    return [rank - (ranks[i - 1] if i % RUN else -1) for i, rank in enumerate(ranks)]
 
 
 TURNED = order(steps_of([2, 0, 1]))
@@ -162,9 +174,58 @@ def uncommon_files() -> Iterator[tuple[str, str, bytes]]:
         "A thumbnail of each kind of file that decoders of splats skip.",
         insert(b"PARM", thumbnail(1, 65_535, 1, image=PICTURE[1])),
     )
+    yield "perm_runs", PERM_RUNS, two_runs()
+    yield (
+        "meta_mark",
+        "Texts with U+FEFF at their start: readers hand it out.",
+        insert(b"PARM", meta(0, "\ufeffa comment".encode()) + packed(1, "\ufeff{}".encode())),
+    )
+    stream, text = copying_zlib()
+    yield (
+        "meta_zlib_window",
+        "A zlib stream that copies from 300 bytes back, though its header states a window of 256.",
+        insert(b"PARM", meta(0, stream, 1, len(text))),
+    )
     yield "meta_64", "As many META sections as are allowed.", insert(b"CHNK", meta(0, b"") * 64)
     for name, _, text, data in wrong():
         yield name, f"{text} Only readers of metadata find it; the splats are right.", data
+
+
+PERM_RUNS = (
+    "A permutation of 65,539 splats has two streams; the last three splats come out among the others. The first rank "
+    "of the second stream starts from -1, too."
+)
+
+
+def two_runs() -> bytes:
+    """A chunk of 65,536 splats that are all alike, without a word, and the three of `hello`."""
+    alike = Recipe(depth=0)
+    parameters, chunk = payloads(alike)
+    many = struct.pack("<I", RUN)
+    crowd = chunk[:4] + many + chunk[8:43] + many + chunk[47:]
+    three = replace(RECIPE, parameters=replace(RECIPE.parameters, id=1))
+    last = [40_000, 5, RUN + 2]
+    ranks = [rank for rank in range(RUN + 3) if rank not in last] + last
+    parts = [(b"PARM", parameters), (b"CHNK", crowd), *zip((b"PARM", b"CHNK"), payloads(three), strict=True)]
+    out = file_header() + scene_section(alike, RUN + 3, 2) + b"".join(section(*part) for part in parts)
+    return out + order(steps_of(ranks)) + end_section(RUN + 3)
+
+
+def copying_zlib() -> tuple[bytes, bytes]:
+    """A zlib stream by hand, and its text: 300 bytes, then a copy of 258 of them; its header says 256 (RFC 1950)."""
+    start = bytes(97 + (i * i // 7) % 26 for i in range(300))
+    bits = [1, 1, 0]  # the last block, fixed codes
+    for byte in start:
+        bits += [(48 + byte) >> k & 1 for k in reversed(range(8))]
+    bits += [1, 1, 0, 0, 0, 1, 0, 1]  # length 258
+    bits += [1, 0, 0, 0, 0] + [(300 - 257) >> k & 1 for k in range(7)] + [0] * 7  # distance 300, the end
+    bits += [0] * (-len(bits) % 8)
+    data = bytes(sum(bit << k for k, bit in enumerate(bits[i : i + 8])) for i in range(0, len(bits), 8))
+    text = start + start[:258]
+    whole = b"\x08\x1d" + data + struct.pack(">I", zlib.adler32(text))
+    if zlib.decompress(whole) != text:
+        raise ValueError("the stream does not hold what it should")
+    return whole, text
 
 
 def empty() -> bytes:
@@ -328,6 +389,12 @@ def faulty_files() -> Iterator[Case]:
         "perm.count",
         "A count of 2^64 - 1: nothing may be reserved for it.",
         ordered(order([1, 1, 1], count=(1 << 64) - 1)),
+    )
+    yield (
+        "perm_count_high",
+        "perm.count",
+        "A count that is right in its low half: 2^32 + 3.",
+        ordered(order([1, 1, 1], count=(1 << 32) + 3)),
     )
     yield (
         "perm_cut",

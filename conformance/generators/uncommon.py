@@ -8,21 +8,33 @@ seeds do. The others are crafted for one rule each.
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import further
 import lossless
+import lossless_cases
 import streams
-from craft import PLAIN, Recipe, built_in_payloads, file_from_recipe, payloads, stream_file
+from craft import (
+    PLAIN,
+    Recipe,
+    built_in_payloads,
+    end_section,
+    file_from_recipe,
+    file_header,
+    payloads,
+    stream_file,
+)
+from fixup import section
 from hello import RECIPE
 from rans import zigzag
 from streams import parameter_bytes
 
 from gscodec._generated import extra_types
 from gscodec.reference.container import ExtraAttribute
-from gscodec.reference.parameters import BUILT_IN_SETS, Opacity, Rotation, Scale
+from gscodec.reference.parameters import BUILT_IN_SETS, SHORT_BASIS, Harmonics, Opacity, Rotation, Scale
 
 SEEDS = (3, 5, 10, 21, 49, 97, 100, 105, 119, 134, 164, 174, 180, 185, 194)
 BUILT_IN_SEEDS = (2, 4, 7, 12, 19, 23)
@@ -92,6 +104,69 @@ def built_in_nothing() -> bytes:
     if parameters != fixed + bytes(3):
         raise ValueError("the set's tables do not have all symbols")
     return stream_file(recipe, parameters, chunk)
+
+
+def some(recipe: Recipe, groups: int) -> Recipe:
+    """`recipe` with values that differ from splat to splat."""
+    dice, p = random.Random(f"some {groups}"), recipe.parameters
+    classes = [i * 5 % p.classes for i in range(recipe.count)]
+    script: dict[str, list[int]] = {
+        "importance": classes,
+        "scale": [v for _ in classes for v in (dice.randrange(-4, 5), dice.randrange(5), dice.randrange(9))],
+        "opacity": [dice.randrange(-5, 6) for _ in classes],
+        "colour": [dice.randrange(-5, 6) for _ in range(3 * recipe.count)],
+    }
+    if p.harmonics:
+        script["groups"] = [dice.randrange(1, groups + 1) for _ in classes]
+        coded = sum(3 * p.harmonics.bounds[group - 1] for group in script["groups"])
+        script["coefficients"] = [dice.choice((0, 0, 1, -1, 2, -3, 5)) for _ in range(coded)]
+    return replace(recipe, script=script)
+
+
+def plain_harmonics(n: int, bounds: list[int], basis: list[list[int]] | None = None) -> Harmonics:
+    colour = [[1 << 10, 3, 5], [-7, 1 << 11, 0], [0, 9, 1 << 9]]
+    return Harmonics(n, bounds, -4, colour, basis, list(range(3 * n)))
+
+
+def built_in_bounds() -> bytes:
+    parameters = replace(PLAIN, harmonics=plain_harmonics(8, [2, 5, 8]))
+    recipe = some(Recipe(count=16, sh_degree=2, parameters=parameters), 3)
+    return stream_file(recipe, *built_in_payloads(recipe, 2))
+
+
+def built_in_classes() -> bytes:
+    parameters = replace(
+        PLAIN,
+        classes=8,
+        multipliers=[[1, 7] for _ in range(5)],
+        harmonics=plain_harmonics(3, [1, 3]),
+    )
+    recipe = some(Recipe(count=48, sh_degree=1, parameters=parameters), 2)
+    return stream_file(recipe, *built_in_payloads(recipe, 1))
+
+
+def bytes_of_basis(basis: list[list[int]]) -> tuple[Recipe, bytes, bytes]:
+    """(4.6) A file whose basis is stored in bytes: what it is made of, and the payloads of PARM and CHNK."""
+    parameters = replace(PLAIN, harmonics=plain_harmonics(8, [8], basis))
+    recipe = some(Recipe(count=4, sh_degree=2, parameters=parameters), 1)
+    stored, chunk = payloads(recipe)
+    tail = stored[len(parameter_bytes(parameters)) :]
+    return recipe, parameter_bytes(parameters, SHORT_BASIS) + tail, chunk
+
+
+def basis_of_bytes() -> bytes:
+    basis = [[64 * (k == j) for j in range(8)] for k in range(8)]
+    basis[1] = [64 * 100] * 8
+    for k, entry in enumerate((-128, 100, -128, 127, 28)):
+        basis[k][3] = 64 * entry  # 511 together
+    return stream_file(*bytes_of_basis(basis))
+
+
+def bounds_of_nothing() -> bytes:
+    scene = struct.pack(
+        "<QI8Bf3d6fH", 2**64 - 1, 2**32 - 1, *[0] * 8, 0.0, *[0.0] * 3, *[-1.0] * 3, *[1.0] * 3, 0
+    )
+    return file_header() + section(b"SCEN", scene) + end_section(0)
 
 
 def crafted() -> Iterator[Made]:
@@ -216,13 +291,34 @@ def crafted() -> Iterator[Made]:
             )
         ),
     )
+    yield Made(
+        "built_in_bounds",
+        "A built-in set with groups of harmonics that end at 2, 5 and 8 coefficients: as many as the standard ones, and other ones. "
+        "Each is like the standard group that covers it; the stream of groups has one cluster.",
+        built_in_bounds(),
+    )
+    yield Made(
+        "built_in_classes",
+        "A built-in set with eight classes: those from 5 on are in the clusters of class 4.",
+        built_in_classes(),
+    )
+    yield Made(
+        "basis_bytes",
+        "A basis of bytes with a column whose magnitudes add up to the most that is allowed, and a row that has more.",
+        basis_of_bytes(),
+    )
+    yield Made(
+        "bounds_of_nothing_unknown",
+        "A stream whose number of splats is unknown, which has bounds and ends without splats: bounds are not looked at.",
+        bounds_of_nothing(),
+    )
     for name, proves, data in further.uncommon_files():
         yield Made(name, proves, data)
 
 
 def lossless_files() -> Iterator[Made]:
     """(11) Those of the lossless profile."""
-    for name, proves, data in lossless.uncommon():
+    for name, proves, data in (*lossless.uncommon(), *lossless_cases.uncommon()):
         yield Made(name, proves, data)
 
 

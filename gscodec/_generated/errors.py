@@ -45,7 +45,7 @@ ROWS: tuple[Row, ...] = (
     Row('entropy.end', 'Malformed', 5, '3.7', 'words or state are left over after the last value of a lane', 'report it to the writer of the file'),
     Row('parm.table', 'Malformed', 5, '3.8', 'a frequency table does not add up', 'report it to the writer of the file'),
     Row('parm.map', 'Malformed', 5, '3.9', 'a context map names a table that is not there', 'report it to the writer of the file'),
-    Row('parm.built_in', 'Unsupported', 7, '4.7', 'a set of built-in tables that this decoder does not know', 'use a newer decoder'),
+    Row('parm.built_in', 'Unsupported', 7, '4.2', 'a set of built-in tables that this decoder does not know', 'use a newer decoder'),
     Row('parm.length', 'Malformed', 5, '4.1', 'a parameter set is longer or shorter than what it holds', 'report it to the writer of the file'),
     Row('parm.range', 'Malformed', 5, '4.1', 'a parameter is out of its range', 'report it to the writer of the file'),
     Row('chunk.length', 'Malformed', 5, '5.1', 'a chunk is longer or shorter than what it holds', 'report it to the writer of the file'),

@@ -20,7 +20,7 @@ ROWS: tuple[Row, ...] = (
     Row('octree_depth', 20, 20, 'levels of an occupancy octree'),
     Row('tables', 64, 64, 'frequency tables in one parameter set'),
     Row('table_symbols', 256, 256, 'symbols in one frequency table'),
-    Row('stream_symbols', 16777216, 16777216, 'symbols in one entropy-coded stream'),
+    Row('stream_symbols', 16777216, 16777216, 'symbols in one stream of a chunk'),
     Row('decoded_bytes', 4294967296, 1099511627776, 'bytes of all decoded attribute values together'),
     Row('section_bytes', 1073741824, 1073741824, 'bytes of one section payload'),
     Row('sections', 65536, 4194304, 'sections in the file'),

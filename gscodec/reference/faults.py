@@ -12,7 +12,7 @@ CLAUSES = {
     "entropy.end": "3.7",
     "parm.table": "3.8",
     "parm.map": "3.9",
-    "parm.built_in": "4.7",
+    "parm.built_in": "4.2",
     "parm.length": "4.1",
     "parm.range": "4.1",
     "chunk.length": "5.1",

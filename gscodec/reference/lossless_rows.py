@@ -195,7 +195,7 @@ def read_far(rows: Rows, word: Word, prediction: int, spread: int, context: int)
     step, below = STEPS[(symbol - 1) >> 1], ((symbol - 1) & 1) ^ (prediction < 0)
     size = quarters(spread) + 4 * (24 - abs(prediction).bit_length() - word.low) + step
     e = size >> 2
-    if size < 0 or e > 30 or (4 | size & 3) << e & 3:
+    if size < 0 or (4 | size & 3) << e & 3:
         raise rows.place.malformed("lossless.value", f"size {size}")
     distance = (4 | size & 3) << e >> 2
     if e >= 2:

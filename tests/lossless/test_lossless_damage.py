@@ -78,6 +78,18 @@ def test_decoders_agree(name: str) -> None:
         assert fast(changed) == reference(changed), changed.hex()
 
 
+def test_one_section_too_many() -> None:
+    """(2.5) LPLY and 2^16 others; a vector would have more than a megabyte."""
+    start = next(start for id, start, _, _ in fixup.sections(SMALL["empty"]) if id == b"ENDM")
+    other = fixup.section(b"ZZZZ", b"", 0)
+    allowed = SMALL["empty"][:start] + other * ((1 << 16) - 1)
+    end = SMALL["empty"][start:]
+    empty = reference(SMALL["empty"])
+    assert fast(fixup.fix_checksums(allowed + end)) == reference(fixup.fix_checksums(allowed + end)) == empty
+    expected = ("LimitError", "limit.sections", "2.5", len(allowed))
+    assert fast(allowed + other + end) == reference(allowed + other + end) == expected
+
+
 def test_what_the_caller_allows() -> None:
     data = SMALL["few"]
     for limits in (Limits.of_caller(max_splats=2), Limits.of_caller(max_bytes=100)):

@@ -16,7 +16,8 @@ from gscodec.io import write_ply
 
 VALID = [vector for vector in vectors() if "error" not in vector]
 FAULTY = [vector for vector in vectors() if "error" in vector]
-SLOW = {"uncommon/crowd"}  # for the reference decoder; conformance/run.py does it
+SLOW = {"uncommon/crowd", "uncommon/perm_runs"}  # for the reference decoder; conformance/run.py does it
+BEHIND_OUTPUT = {"faulty/output_before_parameters": "parm.range"}  # what there is besides its PLY
 
 
 @pytest.mark.parametrize("vector", VALID, ids=title)
@@ -48,12 +49,13 @@ def test_faulty_vector(vector: dict[str, Any]) -> None:
     data = data_of(vector)
     assert reference(data) == expected
     assert fast(data) == expected
-    if error["code"].startswith("output."):
+    behind = BEHIND_OUTPUT.get(title(vector))
+    if error["code"].startswith("output.") and behind is None:
         assert isinstance(gscodec.decode(data), gscodec.Splats)
         return
     with pytest.raises(StreamError) as caught:
         gscodec.decode(data)
-    assert facts(caught.value) == expected
+    assert caught.value.code == behind or facts(caught.value) == expected
 
 
 @pytest.mark.parametrize("is_built_in", [False, True], ids=["own tables", "built-in tables"])

@@ -39,7 +39,7 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "spec/01-x.md").write_text(
         "# X\n\n<!-- listing: gscodec/reference/thing.py:X,f -->\n\nText.\n\n"
         "<!-- listing: gscodec/reference/thing.py:Thing.twice -->\n```python\nold\n```\n"
-        "<!-- table: shapes.csv rows: name=fl columns: name meaning -->\nMore.\n"
+        "<!-- table: shapes.csv rows: name=fl value=1 columns: name meaning -->\nMore.\n"
     )
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_builds_and_then_has_nothing_to_do(tree: Path, capsys: pytest.CaptureFix
         "```python\nX = 1\n\n\ndef f(x):\n    return x\n```\n\nText.\n\n"
         "<!-- listing: gscodec/reference/thing.py:Thing.twice -->\n\n"
         "```python\n@property\ndef twice(self):\n    return 2\n```\n\n"
-        "<!-- table: shapes.csv rows: name=fl columns: name meaning -->\n\n"
+        "<!-- table: shapes.csv rows: name=fl value=1 columns: name meaning -->\n\n"
         "| name | meaning |\n| --- | --- |\n| flat | a \\| b |\n\nMore.\n"
     )
     shapes: dict[str, Any] = {"__name__": "spec_build"}

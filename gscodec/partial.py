@@ -30,6 +30,7 @@ from gscodec.container.index import (
     index_payload_bytes,
     read_index,
 )
+from gscodec.container.metadata import is_comment
 from gscodec.container.scene import SceneHeader, check_decoded_bytes, read_scene_header
 from gscodec.container.section import (
     KNOWN_IDS,
@@ -163,14 +164,27 @@ class PartialFile:
         """The payloads of all sections of this id."""
         return [bytes(self._read(entry)) for entry in self.index.entries if entry.id == id]
 
+    def comment_sections(self) -> list[tuple[bytes, int]]:
+        """(2.12) Payload and place of every META with comments; of others only the start is fetched."""
+        found = []
+        for entry in self.index.entries:
+            if entry.id != b"META" or entry.size <= SECTION_FRAME_BYTES:
+                continue
+            if is_comment(self._fetch(entry.offset, SECTION_HEADER_BYTES + 1)[SECTION_HEADER_BYTES:]):
+                found.append((bytes(self._read(entry)), entry.offset + SECTION_HEADER_BYTES))
+        return found
+
     # ---- fetching
 
     def _fetch(self, offset: int, count: int) -> bytes:
         """From what is there already, or asked for."""
+        known = b""
         for at, data in self._kept:
-            if at <= offset and offset + count <= at + len(data):
-                return data[offset - at : offset - at + count]
-        data = self._read_at(offset, count)
+            if at <= offset < at + len(data):
+                known = max(known, data[offset - at : offset - at + count], key=len)
+        if len(known) == count:
+            return known
+        data = known + self._read_at(offset + len(known), count - len(known))
         if len(data) < count:
             end = offset + len(data)
             raise Truncated("container.truncated", "the file ends early", clause="2.2", offset=end)

@@ -95,6 +95,7 @@ ROWS: tuple[Row, ...] = (
     Row('limit.stream_symbols', 'LimitError', 8, '5.13', 'too many values in one stream', 'report it to the writer of the file'),
     Row('usage.container', 'UsageError', 2, '', 'a value given to a container writer cannot be written', 'correct the argument'),
     Row('encode.level', 'EncodeError', 9, '1.7', 'the scene exceeds the level that it is written for', 'write a higher level; or a smaller scene'),
+    Row('encode.metadata', 'EncodeError', 9, '2.12', 'metadata or comments exceed what a file may hold', 'store less: shorten the files of --meta; --no-comments leaves out the comments of the input'),
     Row('usage.lossless', 'UsageError', 2, '', 'an option that means nothing to a lossless file', 'leave the option out; or decode and encode again'),
     Row('usage.quality', 'UsageError', 2, '', 'a quality that is no preset and no number in range', 'give one that the message names'),
     Row('usage.steps', 'UsageError', 2, '', 'a step that does not exist or a value that it cannot have', 'use what the message names'),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gscodec.container.rewrite import Source
     from gscodec.partial import Box, PartialFile
 
+BOX = "Only chunks that reach into this box, in the units of the scene, without its offset."
+MOST = "Only the first chunks that together hold N splats; the last of them may bring more."
 OF_THE_WHOLE = {b"PERM": "the order of the input", b"THMB": "the thumbnail"}
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 output_option = click.option(
@@ -46,12 +49,12 @@ Examples
 \b
 Chunks and metadata are copied as they are: nothing is decoded. A chunk that
 reaches out of the box stays whole; gsdec --box leaves out single splats.
-With --max-splats, the last chunk may hold more than N. The thumbnail and the
-order of the input are of the whole, and not kept.""",
+The thumbnail and the order of the input are of the whole: they are kept only
+where all chunks are.""",
 )
 @click.argument("source", metavar="IN")
 @output_option
-@part_options
+@partial(part_options, box=BOX, most=MOST, can_enlarge=False)
 @stream_option
 @json_option
 @quiet_option
@@ -75,7 +78,10 @@ def crop(
     teller = Teller("gscodec crop", as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         with opened(source) as file:
-            taken, lost = _source(file, choice), _lost(file)
+            taken = _source(file, choice)
+            kept = _of_the_whole(file, taken)
+            lost = _lost(file, [id for id, _ in kept])
+        taken = replace(taken, ignorable=[*taken.ignorable, *kept])
         _warn(teller, lost)
         _write(teller, [source], [taken], target, stream=stream)
 
@@ -110,7 +116,7 @@ def merge(sources: tuple[str, ...], target: str, stream: bool, as_json: bool, qu
         for source in sources:
             with opened(source) as file:
                 taken.append(_source(file, everything))
-                lost |= _lost(file)
+                lost |= _lost(file, [])
         _warn(teller, lost)
         _write(teller, sources, taken, target, stream=stream)
 
@@ -153,9 +159,19 @@ def _source(file: PartialFile, choice: Choice) -> Source:
     )
 
 
-def _lost(file: PartialFile) -> set[str]:
-    """What a file has that is about the whole of it."""
-    return {OF_THE_WHOLE[entry.id] for entry in file.index.entries if entry.id in OF_THE_WHOLE}
+def _of_the_whole(file: PartialFile, taken: Source) -> list[tuple[bytes, bytes]]:
+    """What a file has that is about the whole of it, if that is taken, and in order; PERM comes last."""
+    if len(taken.chunks) != len(file.index.chunks):
+        return []
+    layers = [facts.layer for facts, _ in taken.chunks]
+    ids = (b"THMB", b"PERM") if layers == sorted(layers) else (b"THMB",)
+    return [(id, payload) for id in ids for payload in file.section_payloads(id)]
+
+
+def _lost(file: PartialFile, kept: Sequence[bytes]) -> set[str]:
+    """What a file has that is about the whole of it, and not `kept`."""
+    there = {entry.id for entry in file.index.entries} - set(kept)
+    return {what for id, what in OF_THE_WHOLE.items() if id in there}
 
 
 def _warn(teller: Teller, lost: set[str]) -> None:
@@ -163,18 +179,39 @@ def _warn(teller: Teller, lost: set[str]) -> None:
         teller.warn(f"not kept: {' and '.join(sorted(lost))}")
 
 
+def _fitting(teller: Teller, sections: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """(2.12) The metadata among sections, as far as one file may hold it."""
+    from gscodec.container.metadata import stated_size
+    from gscodec.limits import Limits
+
+    limits = Limits.of_level(1)
+    texts = [each for each in sections if each[0] == b"META"]
+    if len(texts) > limits.meta_sections:
+        teller.warn(f"not kept: metadata beyond the first {limits.meta_sections} pieces")
+        texts = texts[: limits.meta_sections]
+    kept, left = [], limits.meta_bytes
+    for each in texts:
+        if (size := stated_size(each[1])) <= left:
+            kept.append(each)
+            left -= size
+    if len(kept) < len(texts):
+        what = counted(len(texts) - len(kept), "piece")
+        teller.warn(
+            f"not kept: {what} of metadata, with which there would be over {limits.meta_bytes:,} bytes"
+        )
+    return kept
+
+
 def _write(
     teller: Teller, names: tuple[str, ...] | list[str], sources: list[Source], target: str, *, stream: bool
 ) -> None:
     from gscodec.container.rewrite import rewrite
-    from gscodec.limits import Limits
 
     start = time.perf_counter()
-    texts = list(dict.fromkeys(each for source in sources for each in source.ignorable))
-    if len(texts) > (most := Limits.of_level(1).meta_sections):
-        teller.warn(f"not kept: metadata beyond the first {most} pieces")
+    sections = list(dict.fromkeys(each for source in sources for each in source.ignorable))
+    texts, whole = _fitting(teller, sections), [each for each in sections if each[0] in OF_THE_WHOLE]
     first, *others = sources
-    sources = [replace(first, ignorable=texts[:most]), *(replace(each, ignorable=()) for each in others)]
+    sources = [replace(first, ignorable=[*texts, *whole]), *(replace(each, ignorable=()) for each in others)]
     data = rewrite(sources, stream=stream)
     with open_output(target, hashed=False) as file:
         file.write(data)

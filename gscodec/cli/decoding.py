@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -34,6 +34,11 @@ class Survey:
     fault: StreamError | None
     order: Skipped | None = None
     texts: tuple[Skipped, ...] = ()
+
+    @property
+    def metadata(self) -> list[tuple[bytes | memoryview, int]]:
+        """The payloads of META and their places."""
+        return [(section.payload, section.offset) for section in self.texts]
 
 
 def pieces_of(data: bytes | GscFile, size: int) -> Iterator[bytes]:
@@ -109,8 +114,11 @@ def restored(blocks: Iterator[Splats], order: Skipped, scene: SceneHeader, count
     return out
 
 
-def comments_of(found: Survey) -> tuple[list[str], list[str]]:
-    """(2.12) The lines of all comments, as far as a PLY header should hold them; and what is wrong."""
+def comments_of(texts: Iterable[tuple[bytes | memoryview, int]]) -> tuple[list[str], list[str]]:
+    """(2.12) The lines of all comments, as far as a PLY header should hold them; and what is wrong.
+
+    `texts` are payloads of META and their places.
+    """
     from gscodec.container.metadata import MetadataReader
     from gscodec.errors import StreamError
     from gscodec.io.offset import is_offset
@@ -118,8 +126,8 @@ def comments_of(found: Survey) -> tuple[list[str], list[str]]:
 
     reader, problems = MetadataReader(Limits.of_level(LEVELS[-1])), []
     try:
-        for section in found.texts:
-            reader.add(section.payload, section.offset)
+        for payload, offset in texts:
+            reader.add(memoryview(payload), offset)
     except StreamError as error:
         problems.append(f"no more comments: {error}")
     lines = [line for each in reader.found if each.kind == "comment" for line in each.text.splitlines()]

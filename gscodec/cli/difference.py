@@ -46,7 +46,8 @@ def difference(
     if profiles == ("lossless", "lossless"):
         return facts | {"settings": dict(_settings(_plain(a), _plain(b))), "ply_differs_at": _first(*data)}
     is_alike = profiles[0] == profiles[1]
-    settings = _settings(_plain(a), _plain(b)) if is_alike else [("format.profile", list(profiles))]
+    of_profile, of_other = ({"format": {"profile": profile}} for profile in profiles)
+    settings = _settings(_plain(a), _plain(b)) if is_alike else _settings(of_profile, of_other)
     first, second = decode(data[0], threads=threads), decode(data[1], threads=threads)
     return facts | {"settings": dict(settings), **_values(first, second)}
 

@@ -174,7 +174,7 @@ def decoded_file(source: str, threads: int) -> tuple[SplatFile, int]:
     found = survey(data)
     if found.scene is None:
         raise RuntimeError("a decoded file without scene header")
-    return as_file(splats, found.scene, comments_of(found)[0]), len(data)
+    return as_file(splats, found.scene, comments_of(found.metadata)[0]), len(data)
 
 
 def as_file(splats: object, scene: object, comments: Sequence[str] = ()) -> SplatFile:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 NAME = "gsdec"
 PLY_AXES = (coordinate_systems.UNSPECIFIED, coordinate_systems.RIGHT_DOWN_FORWARD)
+ORDER_LEFT = "splats stay as they stand in IN: the order that it stores is restored of whole files only"
 NOTHING_KEPT = "no chunk before the fault is whole: nothing was written"
 EPILOG = f"""\b
 Examples
@@ -136,8 +137,8 @@ def command(
     """Decode IN (a .gsc file or its URL; - for stdin) to a .ply file, or one of another format.
 
     An existing OUT is replaced, but only once the new file is complete; a faulty IN writes nothing. With
-    --chunks, --box, --layers or --max-splats, only the bytes that are needed are read, of a URL too; such
-    parts come without comments, in the order of IN.
+    --chunks, --box, --layers or --max-splats, only the bytes that are needed are read, of a URL too; splats
+    of such parts stay in the order of IN, even if it stores another one.
     """
     check_paths(source, target, "a .gsc")
     choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=enlarge)
@@ -165,7 +166,7 @@ def command(
             raise click.UsageError("OUT would be a .gsc, which IN is already")
         with Bar([("decoding", 1.0)], quiet=quiet) as progress:
             if data is None:
-                found = _part(source, choice, sh_degree, progress)
+                found = _part(source, choice, sh_degree, progress, with_comments=not no_comments)
             else:
                 found = _whole(data, sh_degree, threads, progress, keep_partial, file_order)
             scene = found.scene
@@ -272,7 +273,7 @@ def _whole(
         if fault is not None and count == 0:
             fault.add_note(NOTHING_KEPT)
             raise fault
-    comments, problems = comments_of(found)
+    comments, problems = comments_of(found.metadata)
     blocks = _watched(blocks, count, progress)
     has_order = found.order is not None and not file_order and found.fault is None and fault is None
     if found.order is not None and has_order:
@@ -290,9 +291,14 @@ def _whole(
     )
 
 
-def _part(source: str, choice: Choice, sh_degree: int | None, progress: Bar) -> _Found:
-    part = read_part(source, choice, sh_degree, partial(progress, "decoding"))
+def _part(
+    source: str, choice: Choice, sh_degree: int | None, progress: Bar, *, with_comments: bool
+) -> _Found:
+    part = read_part(source, choice, sh_degree, partial(progress, "decoding"), with_comments=with_comments)
     own = part.file.scene.sh_degree
+    comments, problems = comments_of(part.comments)
+    if any(entry.id == b"PERM" for entry in part.file.index.entries):
+        problems.append(ORDER_LEFT)
     return _Found(
         scene=part.file.scene,
         degree=own if sh_degree is None else min(sh_degree, own),
@@ -305,6 +311,8 @@ def _part(source: str, choice: Choice, sh_degree: int | None, progress: Bar) -> 
             "requests": part.requests,
             "chunks": part.chunks,
         },
+        comments=comments,
+        problems=problems,
     )
 
 

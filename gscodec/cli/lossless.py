@@ -44,11 +44,10 @@ def encode_file(source: str, target: str, teller: Teller, *, quiet: bool, hashed
             file.write(result.data)
     seconds = time.perf_counter() - start
     report, size = result.report, len(result.data)
-    if report["text_packed"]:
-        teller.warn(
-            "the numbers of this ASCII file are not written in one usual way: its text was packed instead"
-        )
     rows = report["rows"]
+    if report["note"] is not None:
+        what = "its text was packed instead" if report["text_packed"] else "the file was packed as a whole"
+        teller.warn(f"{report['note']}: {what}")
     facts: dict[str, object] = {
         "input": source,
         "output": target,
@@ -170,7 +169,9 @@ def inspect_lossless(data: bytes) -> dict[str, Any]:
         "ply": {
             "bytes": about.file_bytes,
             "rows": about.row_count,
-            "form": ("binary little-endian", "binary big-endian", "text")[about.form],
+            "form": ("binary little-endian", "binary big-endian", "text")[about.form]
+            if about.row_count
+            else "packed as a whole",
             "around_rows": about.head_bytes + about.tail_bytes,
             "packed": len(about.packed),
             "crc32": f"{about.crc:08x}",

@@ -47,8 +47,14 @@ def _chunks(_context: click.Context, _option: click.Parameter, value: str | None
     return found
 
 
-def part_options(function: Function) -> Function:
-    """--chunks, --box, --layers, --max-splats and --enlarge."""
+BOX = "Only splats with centres in this box, in the units of the scene, before --world adds its offset."
+MOST = "At most N splats: the first layers and, of the last, what shows most."
+
+
+def part_options(
+    function: Function, *, box: str = BOX, most: str = MOST, can_enlarge: bool = True
+) -> Function:
+    """--chunks, --box, --layers, --max-splats and --enlarge; what is said of two of them."""
     for option in reversed(
         [
             click.option("--chunks", callback=_chunks, metavar="LIST", help="Only these chunks: 0,3,5-8."),
@@ -56,8 +62,7 @@ def part_options(function: Function) -> Function:
                 "--box",
                 callback=_box,
                 metavar="X0,Y0,Z0,X1,Y1,Z1",
-                help="Only splats with centres in this box, in the units of the scene, before --world adds "
-                "its offset.",
+                help=box,
             ),
             click.option(
                 "--layers",
@@ -69,11 +74,12 @@ def part_options(function: Function) -> Function:
                 "--max-splats",
                 type=click.IntRange(0),
                 metavar="N",
-                help="At most N splats: the first layers and, of the last, what shows most.",
+                help=most,
             ),
             click.option(
                 "--enlarge",
                 is_flag=True,
+                hidden=not can_enlarge,
                 help="Make the splats of some layers larger, to cover for those left out: a preview.",
             ),
         ]
@@ -107,9 +113,17 @@ class Part:
     chunks: list[int]
     bytes_read: int
     requests: int
+    comments: list[tuple[bytes, int]]
 
 
-def read_part(source: str, choice: Choice, degree: int | None, tell: Callable[[float], None]) -> Part:
+def read_part(
+    source: str,
+    choice: Choice,
+    degree: int | None,
+    tell: Callable[[float], None],
+    *,
+    with_comments: bool = True,
+) -> Part:
     """The chosen splats of a path, URL or "-". Raises `StreamError`, `InputError`, `UsageError`."""
     from gscodec.io.remote import RangeSource
     from gscodec.partial import PartialFile
@@ -117,11 +131,15 @@ def read_part(source: str, choice: Choice, degree: int | None, tell: Callable[[f
     if source == "-":
         data = read_gsc(source)
         file = PartialFile(lambda offset, count: data[offset : offset + count], len(data))
-        return Part(file=file, **_chosen(file, choice, degree, tell), bytes_read=len(data), requests=0)
+        found = _chosen(file, choice, degree, tell)
+        comments = file.comment_sections() if with_comments else []
+        return Part(file=file, **found, bytes_read=len(data), requests=0, comments=comments)
     with RangeSource(source) as ranges:
         file = PartialFile(ranges.read_at, ranges.size)
         found = _chosen(file, choice, degree, tell)
-        return Part(file=file, **found, bytes_read=ranges.bytes_read, requests=ranges.requests)
+        comments = file.comment_sections() if with_comments else []
+        count, requests = ranges.bytes_read, ranges.requests
+        return Part(file=file, **found, bytes_read=count, requests=requests, comments=comments)
 
 
 def _chosen(

@@ -103,9 +103,9 @@ def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_metadata(path: str) -> Metadata:
-    """The text of a .json or .xmp file. Raises `InputError` "io.read", "meta.format"."""
+    """The text of a .json or .xmp file. Raises `InputError`, `EncodeError`."""
     from gscodec.container import Metadata
-    from gscodec.errors import InputError
+    from gscodec.errors import EncodeError, InputError
 
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("json", "xmp"):
@@ -116,7 +116,8 @@ def read_metadata(path: str) -> Metadata:
     except OSError as error:
         raise InputError("io.read", f"cannot read {path}: {error.strerror}") from error
     if len(data) > MOST_META_BYTES:
-        raise InputError("meta.format", f"{path} has more than {MOST_META_BYTES:,} bytes")
+        most = f"a .gsc holds at most {MOST_META_BYTES:,} bytes of metadata"
+        raise EncodeError("encode.metadata", f"{path} is too long: {most}")
     try:
         text = data.decode("utf-8-sig")
         if kind == "json":

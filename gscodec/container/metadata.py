@@ -74,6 +74,16 @@ class MetadataReader:
         self.found.append(Metadata(kind=meta_kinds.NAMES[kind], text=text))
 
 
+def stated_size(payload: bytes) -> int:
+    """(2.12) The bytes of the text in a META payload as it says itself; 0 where it says nothing."""
+    return int(struct.unpack_from("<Q", payload, 4)[0]) if len(payload) >= FIXED_BYTES else 0
+
+
+def is_comment(payload: bytes | memoryview) -> bool:
+    """(2.12) Whether a META payload, or the start of one, is of kind comment."""
+    return bytes(payload[:1]) == bytes([meta_kinds.COMMENT])
+
+
 def inflated(data: memoryview, size: int, at: int) -> bytes:
     """(2.12) The `size` bytes of a zlib stream; never takes memory for more. Raises `Malformed`."""
     machine = zlib.decompressobj()
@@ -96,7 +106,7 @@ def write_metadata(metadata: Metadata) -> bytes:
         raise UsageError("usage.metadata", "the text has half of a surrogate pair") from error
     most = Limits.of_level(1).meta_bytes
     if len(raw) > most:
-        raise EncodeError("encode.level", f"metadata of {len(raw)} bytes; at most {most} are allowed")
+        raise EncodeError("encode.metadata", f"metadata of {len(raw):,} bytes: a file holds at most {most:,}")
     packed = zlib.compress(raw, 9)
     is_smaller = len(packed) < len(raw)
     compression = meta_compressions.DEFLATE if is_smaller else meta_compressions.NONE

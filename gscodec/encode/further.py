@@ -72,11 +72,13 @@ def metadata_sections(metadata: Sequence[Metadata]) -> list[Section]:
     limits = Limits.of_level(1)
     if len(metadata) > limits.meta_sections:
         raise EncodeError(
-            "encode.level", f"{len(metadata)} pieces of metadata; at most {limits.meta_sections}"
+            "encode.metadata",
+            f"{len(metadata)} pieces of metadata: a file holds at most {limits.meta_sections}",
         )
     found = [(b"META", write_metadata(each)) for each in metadata]
-    if sum(len(each.text.encode()) for each in metadata) > limits.meta_bytes:
-        raise EncodeError("encode.level", f"more than {limits.meta_bytes} bytes of metadata")
+    if (size := sum(len(each.text.encode()) for each in metadata)) > limits.meta_bytes:
+        most = f"a file holds at most {limits.meta_bytes:,}"
+        raise EncodeError("encode.metadata", f"{size:,} bytes of metadata and comments: {most}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from gscodec.encode.clustering import choose_tables
 from gscodec.encode.lossless_fit import choose_words, fit_weights
 from gscodec.encode.lossless_text import find_notation
 from gscodec.encode.repeats import find_repeats
+from gscodec.errors import InputError
 from gscodec.io.ply_bytes import PlyRows, find_rows
 from gscodec.limits import Limits
 from gscodec.lossless.description import BIG, LITTLE, MAX_WORDS, TEXT, Column, Description
@@ -24,6 +26,9 @@ from gscodec.lossless.model import KIND_CONTEXTS, NUMBER, NUMBER_CONTEXTS, Model
 from gscodec.lossless.rows import LANES, MAX_ROWS, words_from_values, write_block
 
 PACK = 9  # effort of zlib
+SMALL = 1 << 20  # bytes of files that are packed as a whole, too, to see which is smaller
+FEW_SAVED = 0.95  # ... as are larger ones of whose bytes so large a share is left
+_FIRST_LINE = re.compile(rb"ply[ \t]*(?:[\r\n]|\Z)")
 _TYPES = {f"{row.name[0]}{row.bytes}": row.value for row in extra_types.ROWS}
 Progress = Callable[[str, float], None]
 
@@ -36,31 +41,36 @@ class LosslessResult:
     report: dict[str, Any]
 
 
-def encode_ply(data: bytes, *, progress: Progress | None = None) -> LosslessResult:
+def encode_ply(data: bytes, *, smallest: bool = True, progress: Progress | None = None) -> LosslessResult:
     """The lossless .gsc of the bytes of a PLY file.
 
-    The report has "rows", "columns", "form" (little, big, text or packed), "packed_bytes" in and out (what
-    zlib took), "text_packed" (whether rows of an ASCII file had to be packed as text) and "bytes" by section.
+    What the codec cannot find its way in, such as a header with unknown types, is packed as a whole; with
+    `smallest`, so is what that makes smaller.
 
-    Raises `InputError` for bytes without a complete PLY header, `EncodeError` for what exceeds the level.
+    The report has "rows", "columns", "form" (little, big, text or packed), "packed_bytes" in and out (what
+    zlib took), "text_packed" (whether rows of an ASCII file had to be packed as text), "whole_is_smaller",
+    "note" (why rows could not be coded, or None) and "bytes" by section.
+
+    Raises `InputError` for bytes that do not start as a PLY file, `EncodeError` for what exceeds the level.
     """
     tell = progress or (lambda _stage, _share: None)
-    rows = find_rows(data)
-    if rows is not None and (rows.count == 0 or _word_count(rows) > MAX_WORDS):
-        rows = None
+    rows, note = _rows_of(data)
     values: list[NDArray[np.unsignedinteger]] = []
-    about = Description(
+    whole = Description(
         file_bytes=len(data), row_count=0, head_bytes=len(data), tail_bytes=0, crc=zlib.crc32(data)
     )
-    has_text = False
+    about = whole
+    text_packed = whole_is_smaller = False
     if rows is not None and rows.is_text:
-        has_text = True
         if (found := find_notation(data, rows)) is not None:
             values, text = found
             about = replace(
                 about, form=TEXT, notation=text.notation, digits=text.digits, line_end=text.line_end
             )
             about = _parts(about, rows, text.start, text.end)
+        else:
+            text_packed = True
+            note = "the numbers of this ASCII file are not written in one usual way"
     elif rows is not None:
         stride = sum(dtype.itemsize for dtype in rows.dtypes)
         values = _values(data, rows)
@@ -74,19 +84,44 @@ def encode_ply(data: bytes, *, progress: Progress | None = None) -> LosslessResu
     blocks: list[bytes] = []
     if about.row_count:
         model, blocks = _encode_rows(words_from_values(values), about, tell)
-    small = Limits.of_level(1)
-    fits = about.file_bytes <= small.decoded_bytes and about.row_count <= small.splats
-    out = write_lossless(about, model, blocks, level=1 if fits else 2)
+    out = _written(about, model, blocks)
+    if smallest and blocks and (len(data) <= SMALL or len(out) > FEW_SAVED * len(data)):
+        packed = replace(whole, packed=zlib.compress(data, PACK))
+        if len(smaller := _written(packed, None, [])) < len(out):
+            about, blocks, out, around = packed, [], smaller, data
+            whole_is_smaller = True
     forms = {LITTLE: "little", BIG: "big", TEXT: "text"}
     report = {
         "rows": about.row_count,
         "columns": len(about.columns),
         "form": forms[about.form] if about.row_count else "packed",
         "packed_bytes": [len(around), len(about.packed)],
-        "text_packed": has_text and not about.row_count,
+        "text_packed": text_packed,
+        "whole_is_smaller": whole_is_smaller,
+        "note": note,
         "bytes": {"rows": sum(map(len, blocks)), "packed": len(about.packed), "file": len(out)},
     }
     return LosslessResult(data=out, report=report)
+
+
+def _rows_of(data: bytes) -> tuple[PlyRows | None, str | None]:
+    """The rows that can be coded, or why there are none if that is odd. Raises `InputError`: no PLY file."""
+    try:
+        rows = find_rows(data)
+    except InputError as error:
+        if not _FIRST_LINE.match(data):
+            raise
+        return None, error.message
+    if rows is not None and rows.count and _word_count(rows) > MAX_WORDS:
+        return None, f"its rows have more than {MAX_WORDS} numbers"
+    return (rows if rows is not None and rows.count else None), None
+
+
+def _written(about: Description, model: Model | None, blocks: list[bytes]) -> bytes:
+    """The file, of the first level that allows it."""
+    small = Limits.of_level(1)
+    fits = about.file_bytes <= small.decoded_bytes and about.row_count <= small.splats
+    return write_lossless(about, model, blocks, level=1 if fits else 2)
 
 
 def _word_count(rows: PlyRows) -> int:

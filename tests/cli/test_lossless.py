@@ -96,6 +96,17 @@ def test_text_in_two_notations_is_packed_and_said_so(tmp_path: Path) -> None:
     assert run("gsdec", str(tmp_path / "odd.gsc"), "-o", "-").out == (tmp_path / "odd.ply").read_bytes()
 
 
+def test_a_header_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    ply = b"ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty int64 x\nend_header\n12345678"
+    (tmp_path / "odd.ply").write_bytes(ply)
+    done = run("gsenc", str(tmp_path / "odd.ply"), "-o", str(tmp_path / "odd.gsc"), "--lossless", "--json")
+    assert done.code == 0
+    assert "property int64 x" in done.report["note"]
+    assert any("packed as a whole" in warning for warning in done.report["warnings"])
+    assert run("gsdec", str(tmp_path / "odd.gsc"), "-o", "-").out == ply
+    assert run("gsinfo", str(tmp_path / "odd.gsc"), "--json").report["ply"]["form"] == "packed as a whole"
+
+
 def test_what_is_no_ply_is_refused(coded: Path, tmp_path: Path) -> None:
     done = run("gsenc", str(coded), "-o", str(tmp_path / "x.gsc"), "--lossless")
     assert done.code == 3

@@ -133,6 +133,13 @@ def test_only_what_is_needed_is_sent(data: bytes, serve: object, tmp_path: Path)
     assert done.report["requests"] == len(counted.requests)
     assert read_ply(out).splats.positions.tobytes() == whole.positions[inside].tobytes()
 
+    local = tmp_path / "local.gsc"
+    local.write_bytes(data)
+    read = run("gsdec", local, "-o", out, "--box", ",".join(map(str, box)), "--json").report["bytes_read"]
+    assert read == counted.sent  # no byte twice
+    every = run("gsdec", local, "-o", out, "--layers", str(LAYERS), "--json").report["bytes_read"]
+    assert overhead < every < len(data)
+
     counted.sent = 0
     done = run("gsdec", url, "-o", out, "--chunks", "7")
     assert done.code == 0

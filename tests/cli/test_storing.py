@@ -277,3 +277,15 @@ def test_offset_leaves_near_scenes_and_floats_alone(scene: Path, tmp_path: Path)
     assert gscodec.scene_offset(encoded(tmp_path, tmp_path / "far.ply").read_bytes()) == (0, 0, 0)
     path = encoded(tmp_path, tmp_path / "far.ply", "--offset", "1e5,1e5,100000")
     assert np.abs(gscodec.decode(path.read_bytes()).positions).max() < 100
+
+
+def test_too_much_metadata_says_what_helps(scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "long.json").write_text('"' + "a" * (1 << 24) + '"')
+    (tmp_path / "half.json").write_text('"' + "a" * (9 << 20) + '"')
+    for names in (["long"], ["half", "half"]):
+        options = [word for name in names for word in ("--meta", str(tmp_path / f"{name}.json"))]
+        found = run("gsenc", scene, "-o", tmp_path / "out.gsc", "--effort", "1", *options)
+        assert found.code == 9
+        assert "16,777,216" in found.line
+        assert "[encode.metadata]; store less: shorten the files of --meta" in found.line
+        assert "level" not in found.line

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gscodec.encode.lossless import encode_ply
+from gscodec.errors import InputError
 from gscodec.lossless import read_lossless
 from gscodec.reference.lossless import read_lossless as read_by_reference
 from gscodec.reference.lossless_ply import ply_from_lossless
@@ -77,12 +78,66 @@ def column(dice: np.random.Generator, kind: str, count: int, shape: int) -> np.n
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(plys())
-def test_every_byte_comes_back(ply: bytes) -> None:
-    result = encode_ply(ply)
+@given(plys(), st.booleans())
+def test_every_byte_comes_back(ply: bytes, smallest: bool) -> None:
+    result = encode_ply(ply, smallest=smallest)
     assert back(result.data) == ply
     if len(ply) < 5000:
         assert ply_from_lossless(read_by_reference(result.data)) == ply
+
+
+HEAD = b"ply\nformat binary_little_endian 1.0\n"
+ODD = {
+    "a header over 1 MiB": HEAD
+    + b"comment "
+    + bytes(1 << 20)
+    + b"\nelement vertex 1\nproperty float x\nend_header\n1234",
+    "duplicate names": HEAD + b"element vertex 1\nproperty float x\nproperty float x\nend_header\n12345678",
+    "unknown types": HEAD + b"element vertex 1\nproperty int64 x\nend_header\n12345678",
+    "bare carriage returns": HEAD.replace(b"\n", b"\r")
+    + b"element vertex 1\rproperty uchar x\rend_header\r7",
+    "a header that is cut off": HEAD + b"element ver",
+    "nothing but the first line": b"ply",
+    "a blank after ply": HEAD.replace(b"ply", b"ply ", 1) + b"end_header\n",
+    "another version": b"ply\nformat ascii 1.1\nend_header\n",
+}
+
+
+@pytest.mark.parametrize("ply", ODD.values(), ids=ODD)
+def test_what_has_no_readable_header_is_kept_as_a_whole(ply: bytes) -> None:
+    result = encode_ply(ply)
+    assert result.report["note"]
+    assert result.report["form"] == "packed"
+    assert back(result.data) == ply == ply_from_lossless(read_by_reference(result.data))
+
+
+def test_rows_of_too_many_columns_are_kept_as_a_whole() -> None:
+    ply = HEAD + b"element vertex 1\n" + b"".join(b"property uchar p%d\n" % i for i in range(300))
+    ply += b"end_header\n" + bytes(300)
+    result = encode_ply(ply)
+    assert "256" in result.report["note"]
+    assert back(result.data) == ply
+
+
+@pytest.mark.parametrize("ply", [b"", b"plyx\n", b"PLY\n", b"\nply\n", b"glTF"])
+def test_what_is_no_ply_is_an_error(ply: bytes) -> None:
+    with pytest.raises(InputError) as caught:
+        encode_ply(ply)
+    assert caught.value.code == "ply.magic"
+
+
+@pytest.mark.parametrize("count", [1, 40, 30_000])
+def test_rows_that_cost_more_than_the_whole(count: int) -> None:
+    """Tiny files, for which a model costs too much, and noise, which has none."""
+    noise = np.random.default_rng(4).integers(0, 256, count * 48, dtype=np.uint8).tobytes()
+    head = HEAD + b"element vertex %d\n" % count + b"".join(b"property float p%d\n" % i for i in range(12))
+    ply = head + b"end_header\n" + noise
+    found, modelled = encode_ply(ply), encode_ply(ply, smallest=False)
+    assert len(found.data) < len(modelled.data)
+    assert len(found.data) < len(noise) * 1.001 + 400
+    assert found.report["whole_is_smaller"]
+    assert found.report["note"] is None
+    assert back(found.data) == ply == ply_from_lossless(read_by_reference(found.data))
 
 
 def test_repeats_are_found_and_cost_little() -> None:

@@ -467,7 +467,7 @@ def test_what_is_refused_of_one_item_is_done_of_the_others(tiles: Path) -> None:
     (tiles / "packed/lossy.gsc").write_bytes(made)
     words = ["gsenc", str(MADE), "-o", str(tiles / "packed/exact.gsc"), "--lossless", "-q"]
     words = [sys.executable, "-m", f"gscodec.cli.{words[0]}", *words[1:]]
-    subprocess.run(words, check=True)
+    subprocess.run(words, check=True, cwd=tiles)
     # the largest comes first: what it says is no reason to leave out the other
     words = ["decode", "packed", "-o", "out", "--workers", "1", "--", "--sh-degree", "0"]
     code, _, err = ended(command(*words, cwd=tiles))

@@ -5,7 +5,9 @@
         [--report JSON] -- COMMAND {in} {out}
 
 For each vector, COMMAND is started with {in} replaced by a .gsc file and {out} by the path of the PLY file to
-write.
+write. Where {tick} stands in COMMAND, it is replaced by a tick (spec 12.9), and COMMAND is started for each
+tick that the manifest lists; without {tick}, vectors of the dynamic profile are skipped. Of a file that does
+not change with time, the tick is 0 and means nothing.
 
 * A valid vector passes if the command exits with 0 and the PLY file has the SHA-256 of the manifest.
 * A faulty one passes if the command exits with another code, by itself and in time, and leaves no output.
@@ -17,8 +19,8 @@ command is one that leaves splats as they stand in the file, which decoders may 
 
 Examples, from the root of the repository:
 
-    python conformance/run.py -- gsdec {in} -o {out} --no-comments
-    python conformance/run.py --codes --group faulty -- python -m gscodec.reference {in} {out}
+    python conformance/run.py -- gsdec --tick {tick} {in} -o {out} --no-comments
+    python conformance/run.py --codes --group faulty -- python -m gscodec.reference --tick {tick} {in} {out}
     python conformance/run.py --list
 
 Exit code: 0 if all passed, 1 if any failed, 2 if the command line is wrong.
@@ -64,6 +66,17 @@ def unordered(vector: Vector) -> Vector:
     return rest | vector["file_order"]
 
 
+def at_ticks(vector: Vector) -> list[Vector]:
+    """What a decoder has to make of a vector at each of its ticks."""
+    if "ticks" not in vector:
+        return [vector]
+    return [vector | of_tick for of_tick in vector["ticks"]]
+
+
+def title(vector: Vector) -> str:
+    return f"{vector['group']}/{vector['name']}" + (f" at tick {vector['tick']}" if "tick" in vector else "")
+
+
 def path_of(vector: Vector) -> Path:
     return HERE / f"vectors/{vector['group']}/{vector['name']}.gsc"
 
@@ -98,8 +111,11 @@ def last_line(text: str) -> str:
 
 def run(vector: Vector, command: Sequence[str], timeout: float, codes: bool, folder: Path) -> Vector:
     """Decode one vector; the line of the report."""
-    path, output = path_of(vector), folder / f"{vector['group']}-{vector['name']}.ply"
-    line: Vector = {"name": vector["name"], "group": vector["group"]}
+    path, output = (
+        path_of(vector),
+        folder / f"{vector['group']}-{vector['name']}-{vector.get('tick', '')}.ply",
+    )
+    line: Vector = {name: vector[name] for name in ("name", "group", "tick") if name in vector}
     if hashlib.sha256(path.read_bytes()).hexdigest() != vector["sha256"]:
         return {
             **line,
@@ -107,7 +123,12 @@ def run(vector: Vector, command: Sequence[str], timeout: float, codes: bool, fol
             "why": "the .gsc file is not the one of the manifest",
             "seconds": 0.0,
         }
-    words = [word.replace("{in}", str(path)).replace("{out}", str(output)) for word in command]
+    words = [
+        word.replace("{tick}", str(vector.get("tick", 0)))
+        .replace("{in}", str(path))
+        .replace("{out}", str(output))
+        for word in command
+    ]
     start = time.monotonic()
     try:
         done = subprocess.run(
@@ -154,7 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for vector in vectors:
             print(f"{vector['group']}/{vector['name']}\n    {vector['proves']}")
         return 0
-    lines = []
+    lines, skipped = [], 0
+    if "{tick}" not in " ".join(command):
+        skipped = sum(vector.get("profile") == "dynamic" for vector in vectors)
+        vectors = [vector for vector in vectors if vector.get("profile") != "dynamic"]
+    vectors = [each for vector in vectors for each in at_ticks(vector)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max(1, options.jobs)) as pool:
 
         def work(vector: Vector) -> Vector:
@@ -163,13 +188,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in pool.map(work, vectors):
             lines.append(line)
             if not line["passed"]:
-                print(f"FAILED {line['group']}/{line['name']}: {line['why']}", flush=True)
+                print(f"FAILED {title(line)}: {line['why']}", flush=True)
     for group in dict.fromkeys(line["group"] for line in lines):
         ours = [line for line in lines if line["group"] == group]
         print(f"{group:9} {sum(line['passed'] for line in ours):4} of {len(ours)}")
     failed = sum(not line["passed"] for line in lines)
+    if skipped:
+        print(f"{skipped} of the dynamic profile skipped: there is no {{tick}} in the command")
     if options.report:
-        facts = {"command": command, "passed": len(lines) - failed, "failed": failed, "vectors": lines}
+        facts = {
+            "command": command,
+            "passed": len(lines) - failed,
+            "failed": failed,
+            "skipped": skipped,
+            "vectors": lines,
+        }
         options.report.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     print(f"{len(lines) - failed} passed, {failed} failed")
     return 1 if failed or not lines else 0

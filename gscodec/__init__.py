@@ -17,11 +17,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gscodec.api import encode, encode_file, read, read_cameras, write
+    from gscodec.api import encode, encode_file, encode_sequence, read, read_cameras, write
     from gscodec.container.about import metadata, scene_offset, thumbnail
     from gscodec.container.metadata import Metadata
     from gscodec.container.thumbnail import Thumbnail
     from gscodec.decoder import Decoder
+    from gscodec.dynamic.scene import Scene, open
     from gscodec.errors import (
         EncodeError,
         GscError,
@@ -50,6 +51,7 @@ __all__ = [
     "LimitError",
     "Malformed",
     "Metadata",
+    "Scene",
     "Splats",
     "StreamError",
     "Thumbnail",
@@ -59,11 +61,14 @@ __all__ = [
     "decode",
     "encode",
     "encode_file",
+    "encode_sequence",
     "metadata",
+    "open",
     "read",
     "read_cameras",
     "scene_offset",
     "thumbnail",
+    "weights",
     "write",
 ]
 
@@ -71,16 +76,20 @@ _MODULES = {
     "Camera": "evaluate.cameras",
     "Decoder": "decoder",
     "Metadata": "container.metadata",
+    "Scene": "dynamic.scene",
     "Splats": "splats",
     "Thumbnail": "container.thumbnail",
     "decode": "opening",
     "encode": "api",
     "encode_file": "api",
+    "encode_sequence": "api",
     "metadata": "container.about",
+    "open": "dynamic.scene",
     "read": "api",
     "read_cameras": "api",
     "scene_offset": "container.about",
     "thumbnail": "container.about",
+    "weights": "dynamic.weights",
     "write": "api",
 }
 

@@ -18,10 +18,11 @@ from gscodec.splats import Splats
 
 if TYPE_CHECKING:
     from gscodec.container import Metadata
+    from gscodec.container.tensors import Tensors
     from gscodec.evaluate.cameras import Camera
     from gscodec.io.offset import Offset
 
-__all__ = ["decode", "encode", "encode_file", "read", "read_cameras", "write"]
+__all__ = ["decode", "encode", "encode_file", "encode_sequence", "read", "read_cameras", "write"]
 
 
 @overload
@@ -45,7 +46,7 @@ def encode(
     report: MutableMapping[str, Any] | None = ...,
     extra_errors: Mapping[str, float] | None = ...,
     keep_order: bool = ...,
-    metadata: Sequence[Metadata] = ...,
+    metadata: Sequence[Metadata | Tensors] = ...,
     thumbnail: int | None = ...,
     offset: Offset | None = ...,
     return_order: Literal[False] = ...,
@@ -71,7 +72,7 @@ def encode(
     report: MutableMapping[str, Any] | None = ...,
     extra_errors: Mapping[str, float] | None = ...,
     keep_order: bool = ...,
-    metadata: Sequence[Metadata] = ...,
+    metadata: Sequence[Metadata | Tensors] = ...,
     thumbnail: int | None = ...,
     offset: Offset | None = ...,
     return_order: Literal[True],
@@ -96,7 +97,7 @@ def encode(
     report: MutableMapping[str, Any] | None = None,
     extra_errors: Mapping[str, float] | None = None,
     keep_order: bool = False,
-    metadata: Sequence[Metadata] = (),
+    metadata: Sequence[Metadata | Tensors] = (),
     thumbnail: int | None = None,
     offset: Offset | None = None,
     return_order: bool = False,
@@ -129,7 +130,7 @@ def encode(
     extra_errors  by name or pattern ("*"), how far values of extra attributes may be off; without, and for
                   integers and where values are NaN or infinite: lossless
     keep_order    store what restores the order of the input: about log2(N) bits for each splat
-    metadata      texts to store, for `gscodec.metadata`
+    metadata      texts to store, for `gscodec.metadata`, and tensors, for `gscodec.weights`
     thumbnail     pixels along the longer side of a picture to store, for `gscodec.thumbnail`
     offset        three numbers to subtract from the positions and to state in the file; "auto" does so where
                   positions come as float64 and are far from 0. What is given as cameras is relative, too
@@ -202,6 +203,54 @@ def encode_file(
     from gscodec.encode import file
 
     return file.encode_file(source, target, max_memory=max_memory, **options)
+
+
+def encode_sequence(
+    frames: str | PathLike[str] | Sequence[Any],
+    target: str | PathLike[str] | BinaryIO | None = None,
+    *,
+    fps: float | str = 30,
+    gof: int = 60,
+    fixed_gof: bool = False,
+    tracked: bool | None = None,
+    static_layer: bool = True,
+    allow_gaps: bool = False,
+    sh_degree: int | None = None,
+    report: MutableMapping[str, Any] | None = None,
+    **options: Any,
+) -> bytes:
+    """The .gsc of a scene that moves; b"" where it was written to `target`.
+
+    frames        a pattern ("frames/*.ply"), a folder, or a list of files or of splats (see `encode`), in
+                  order; each is read two or three times, and no more are held than a segment has
+    target        a path, where the file appears whole or not at all, or a binary file
+    fps           frames a second: a number, or a fraction such as "30000/1001"
+    gof           frames of a segment at most. Segments end where the scene changes at once, and where shorter
+                  ones take fewer bytes; `fixed_gof`: only where it changes
+    tracked       whether splat i of a frame is splat i of the next one; None finds out
+    static_layer  store splats that never change once for all segments
+    allow_gaps    a missing number among the files is meant: the frame before it stays
+    sh_degree     leave out higher harmonics: for frames of different degrees
+    report        filled in with what happened: "segments", "static_splats", "polynomial", ...
+    options       quality, steps, target_psnr, max_error, effort, cameras, nonfinite, stream, threads,
+                  progress, metadata and thumbnail of `encode`. Targets are those of a frame in the middle; a
+                  stream is written segment by segment
+
+    Motion is smoothed where it trembles by less than a third of a splat's size. Extra attributes are left
+    out. Raises `EncodeError`, `InputError` "sequence.gap", "sequence.sh_degree" and those of the formats,
+    `UsageError`.
+    """
+    from gscodec.encode.dynamic import whole
+
+    options |= {"fps": fps, "gof": gof, "fixed_gof": fixed_gof, "tracked": tracked}
+    options |= {"static_layer": static_layer, "allow_gaps": allow_gaps, "sh_degree": sh_degree}
+    if target is None:
+        data, facts = whole.encode_frames_to_bytes(frames, **options)
+    else:
+        data, facts = b"", whole.encode_frames(frames, target, **options)
+    if report is not None:
+        report.update(facts)
+    return data
 
 
 def read_cameras(path: str | PathLike[str]) -> list[Camera]:

@@ -30,6 +30,7 @@ class Limits:
     extra_attributes: int
     meta_bytes: int
     meta_sections: int
+    tens_bytes: int
 
     @classmethod
     def of_level(cls, level: int) -> Limits:

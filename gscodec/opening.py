@@ -6,8 +6,10 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gscodec._generated import profiles
+from gscodec.container.header import SIGNATURE
 from gscodec.decoder import decode as decode_core
-from gscodec.errors import LimitError
+from gscodec.errors import LimitError, UsageError
 from gscodec.limits import Limits
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ def decode(
     Splats are in the order of the input where the file has it, unless `file_order`.
     `sh_degree` drops higher coefficients; `threads` 0 means one per processor and never changes the result;
     `max_splats` and `max_bytes` bound what is decoded. Raises `StreamError` with code, clause and offset, and
-    `InputError` where a lossless file (11) holds a PLY file without splats.
+    `InputError` where a lossless file (11) holds a PLY file without splats, `UsageError` "usage.time" for a
+    scene that changes with time (12).
     """
+    check_static(data)
     from gscodec.lossless import is_lossless  # another profile's modules are loaded where they are needed
 
     if is_lossless(data):
@@ -45,6 +49,16 @@ def decode(
         max_bytes=max_bytes,
         file_order=file_order,
     )
+
+
+def check_static(start: bytes | memoryview) -> None:
+    """Raise `UsageError` "usage.time" where a file that starts so changes with time."""
+    if bytes(start[:8]) == SIGNATURE and len(start) > 10 and start[10] == profiles.DYNAMIC:
+        raise UsageError(
+            "usage.time",
+            "this scene changes with time: state when, with --time, --tick or --frames of gsdec, or by"
+            " gscodec.open",
+        )
 
 
 def _decode_lossless(data: bytes | memoryview, limits: Limits, sh_degree: int | None) -> Splats:

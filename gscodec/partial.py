@@ -75,9 +75,9 @@ class PartialFile:
         self.header: FileHeader = read_file_header(memoryview(start))
         if self.header.profile != profiles.CORE:
             name = profiles.NAMES[self.header.profile]
-            raise Unsupported(
-                "container.profile", f"a file of profile {name} has no parts", clause="2.3", offset=10
-            )
+            hint = "; see gscodec.open" if self.header.profile == profiles.DYNAMIC else ""
+            text = f"a file of profile {name} has no parts{hint}"
+            raise Unsupported("container.profile", text, clause="2.3", offset=10)
         self.limits = Limits.of_level(self.header.level)
         if limits is not None:
             self.limits = self.limits.at_most(limits)

@@ -4,6 +4,7 @@
     python conformance/generators/build.py             make what is missing or stale
     python conformance/generators/build.py --check     change nothing; exit 1 and list what is stale
     python conformance/generators/build.py --encode    also let today's encoder make the baseline files anew
+    python conformance/generators/build.py --only dynamic_   only vectors whose name starts so; others stay
 
 Vectors from integers (uncommon, faulty, regress, hello.gsc) come out the same on every machine and are
 compared byte for byte. The other baseline files come from the real encoder, which decides in floating point:
@@ -27,6 +28,7 @@ import checkout
 import faulty
 import further
 import hello
+import moving
 import uncommon
 
 from gscodec.errors import StreamError
@@ -39,9 +41,12 @@ from gscodec.reference.decode import (
     ply,
     splat_from_integers,
 )
+from gscodec.reference.dynamic import is_dynamic, read_timeline, splats_at
 from gscodec.reference.lossless import is_lossless, read_lossless
 from gscodec.reference.lossless_ply import ply_from_lossless
 from gscodec.reference.metadata import metadata_of, thumbnail_of
+from gscodec.reference.tensors import tensors_of
+from gscodec.reference.timeline import scene_of
 
 ROOT = checkout.ROOT
 CONFORMANCE = ROOT / "conformance"
@@ -58,6 +63,7 @@ class Vector:
     proves: str
     data: bytes
     is_exact: bool = True  # whether every machine makes these bytes
+    ticks: tuple[int, ...] = (0,)  # at which a file of the dynamic profile is looked at
 
     @property
     def path(self) -> Path:
@@ -86,11 +92,15 @@ def faults_of(error: StreamError) -> dict[str, Any]:
 
 def about(data: bytes) -> dict[str, Any]:
     """What there is besides splats: what one gets who skips the permutation, or who reads metadata."""
+    found: dict[str, Any] = {}
     try:
-        container = read_container(data)
+        if is_dynamic(data):
+            timeline = read_timeline(data)
+            container = Container(timeline.static.header, skipped=timeline.skipped)
+        else:
+            container = read_container(data)
     except StreamError:
         return {}
-    found: dict[str, Any] = {}
     ids = {section.id for section in container.skipped}
     if b"PERM" in ids:
         found["file_order"] = outcome(data, file_order=True)
@@ -98,6 +108,8 @@ def about(data: bytes) -> dict[str, Any]:
         found["metadata"] = texts(container)
     if b"THMB" in ids:
         found["thumbnail"] = picture(container)
+    if b"TENS" in ids:
+        found["tensors"] = tensors(container)
     return found
 
 
@@ -116,6 +128,34 @@ def picture(container: Container) -> Any:
     assert found is not None
     sha256 = hashlib.sha256(found.image).hexdigest()
     return {"kind": found.kind, "width": found.width, "height": found.height, "sha256": sha256}
+
+
+def tensors(container: Container) -> Any:
+    try:
+        found = tensors_of(container.skipped, container.header)
+    except StreamError as error:
+        return faults_of(error)
+    assert found is not None
+    return {"kind": found[0], "sha256": hashlib.sha256(found[1]).hexdigest()}
+
+
+def outcome_at(data: bytes, tick: int) -> dict[str, Any]:
+    """(12.9) What a decoder has to make of a dynamic file at a tick."""
+    try:
+        timeline = read_timeline(data)
+        scene = scene_of(timeline.static)
+        columns(scene)
+        splats = splats_at(timeline, tick)
+    except StreamError as error:
+        return faults_of(error)
+    return {"splats": len(splats), "ply_sha256": hashlib.sha256(ply(scene, splats)).hexdigest()}
+
+
+def outcomes(data: bytes, ticks: tuple[int, ...]) -> dict[str, Any]:
+    """The same at several ticks; for a file that is wrong at the first of them, its error there."""
+    found = [{"tick": tick, **outcome_at(data, tick)} for tick in ticks]
+    profile = {"profile": "dynamic"}
+    return {**profile, **found[0]} if "error" in found[0] else {**profile, "ticks": found}
 
 
 @cache
@@ -141,7 +181,8 @@ def entry(vector: Vector) -> dict[str, Any]:
         "bytes": len(vector.data),
         "sha256": hashlib.sha256(vector.data).hexdigest(),
     }
-    return {**facts, **outcome(vector.data), **about(vector.data)}
+    made = outcomes(vector.data, vector.ticks) if is_dynamic(vector.data) else outcome(vector.data)
+    return {**facts, **made, **about(vector.data)}
 
 
 def vectors(encode: bool) -> Iterator[Vector]:
@@ -170,6 +211,18 @@ def vectors(encode: bool) -> Iterator[Vector]:
         yield vector
     for made in uncommon.regress():
         yield Vector("regress", made.name, made.proves, made.data)
+    yield from dynamic_vectors()
+
+
+def dynamic_vectors() -> Iterator[Vector]:
+    """(12) Those of the dynamic profile, checked against what they were made for."""
+    for group, case in moving.all_cases():
+        vector = Vector(group, case.name, case.proves, case.data, ticks=case.ticks)
+        found = entry(vector)
+        error = found.get("error") or found.get("tensors", {}).get("error") or {}
+        if error.get("code", "") != case.code:
+            raise SystemExit(f"{group}/{case.name}: expected {case.code or 'no error'}, but it is {error}")
+        yield vector
 
 
 def manifest_text(found: list[Vector]) -> str:
@@ -180,12 +233,31 @@ def manifest_text(found: list[Vector]) -> str:
     return json.dumps({"about": about, "licence": "CC0-1.0", "vectors": entries}, indent=1) + "\n"
 
 
+def build_only(prefix: str) -> int:
+    """Make the vectors of the dynamic profile whose name starts with `prefix`, and their entries."""
+    found = [vector for vector in dynamic_vectors() if vector.name.startswith(prefix)]
+    for vector in found:
+        vector.path.parent.mkdir(parents=True, exist_ok=True)
+        vector.path.write_bytes(vector.data)
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    others = [each for each in manifest["vectors"] if not each["name"].startswith(prefix)]
+    manifest["vectors"] = others + [entry(vector) for vector in found]
+    MANIFEST.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(found)} vectors, {sum(len(vector.data) for vector in found):,} bytes")
+    return 0 if found else 1
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build or check everything."""
     parser = argparse.ArgumentParser(description="Build the conformance vectors and their manifest.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when anything is stale")
     parser.add_argument("--encode", action="store_true", help="make the encoder's files anew")
+    parser.add_argument(
+        "--only", metavar="PREFIX", help="make only vectors of the dynamic profile whose name starts so"
+    )
     options = parser.parse_args(arguments)
+    if options.only:
+        return build_only(options.only)
     found = list(vectors(options.encode and not options.check))
     wanted = {vector.path: vector.data for vector in found}
     wanted[MANIFEST] = manifest_text(found).encode()

@@ -90,12 +90,12 @@ class Scripted(Recorder):
         value = self.chosen(min(s for s in range(256) if s in allowed))
         return self.note("symbol", number, context, self.check(value, allowed, code))
 
-    def hybrid(self, number: int, context: int, allowed: range) -> int:
+    def hybrid(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
         value = self.chosen(self.fit(0, allowed))
-        return self.note("hybrid", number, context, self.check(value, allowed, "static.range"))
+        return self.note("hybrid", number, context, self.check(value, allowed, code))
 
-    def signed(self, number: int, context: int, allowed: range) -> int:
-        value = self.check(self.chosen(self.fit(0, allowed)), allowed, "static.range")
+    def signed(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
+        value = self.check(self.chosen(self.fit(0, allowed)), allowed, code)
         self.note("hybrid", number, context, zigzag(value))
         return value
 

@@ -157,7 +157,7 @@ def container_faults() -> Iterator[tuple[str, str, str, bytes]]:
             1,
             "Version 0.1: before 1.0 every version but the own is refused.",
         ),
-        ("profile", "container.profile", 10, 2, "A profile that this version does not have."),
+        ("profile", "container.profile", 10, 200, "A profile that this version does not have."),
         ("level_0", "container.level", 11, 0, "Level 0 does not exist."),
         ("level_3", "container.level", 11, 3, "A level that a later version may define."),
         ("header_flag", "container.flags", 12, 3, "A reserved flag of the file header."),

@@ -1,7 +1,8 @@
 """Make a damaged file pass its checksums again, so that mutations reach the rules behind them.
 
 Standard library only. `fix_checksums` walks the sections by their stated lengths, as far as they fit,
-and puts right every CRC and, in file mode, the SHA-256 of the end mark. Nothing else is touched.
+and puts right every CRC, those of the entries of SEGT too, and, in file mode, the SHA-256 of the end mark.
+Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def fix_checksums(data: bytes) -> bytes:
         return data
     struct.pack_into("<I", out, 16, zlib.crc32(out[:16]))
     for id, start, payload, end in sections(out):
+        if id == b"SEGT":
+            for entry in range(payload + 4, end - 39, 40):
+                struct.pack_into("<I", out, entry + 36, zlib.crc32(out[entry : entry + 36]))
         if id == b"ENDM" and end - payload == 40:
             out[payload + 8 : end] = hashlib.sha256(out[:start]).digest()
         struct.pack_into("<I", out, end, zlib.crc32(out[start:end]))

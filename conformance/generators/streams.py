@@ -78,11 +78,11 @@ class Recorder(Stream):
                 place = len(possible) - 1 - self.rng.randrange(2)
         return self.note("symbol", number, context, possible[max(0, place)])
 
-    def hybrid(self, number: int, context: int, allowed: range) -> int:
+    def hybrid(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
         value = int(self.rng.expovariate(1 / self.spread))
         return self.note("hybrid", number, context, self.fit(value, allowed))
 
-    def signed(self, number: int, context: int, allowed: range) -> int:
+    def signed(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
         value = int(self.rng.gauss(0, self.spread))
         value = self.fit(value, allowed)
         self.note("hybrid", number, context, zigzag(value))

@@ -27,4 +27,5 @@ ROWS: tuple[Row, ...] = (
     Row('extra_attributes', 256, 256, 'extra attributes'),
     Row('meta_bytes', 16777216, 16777216, 'bytes of all metadata of META together when decoded'),
     Row('meta_sections', 64, 64, 'META sections'),
+    Row('tens_bytes', 67108864, 1073741824, 'bytes of tensors of TENS when decompressed'),
 )

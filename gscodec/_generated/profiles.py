@@ -16,9 +16,11 @@ class Row(NamedTuple):
 ROWS: tuple[Row, ...] = (
     Row(0, 'core', 'static scenes, SH degree 0 to 3, no latents, no planes'),
     Row(1, 'lossless', 'one PLY file, byte for byte; chapter 11'),
+    Row(2, 'dynamic', 'core and scenes that change with time, in segments; chapter 12'),
 )
 
 CORE = 0
 LOSSLESS = 1
+DYNAMIC = 2
 
 NAMES: dict[int, str] = {row.value: row.name for row in ROWS}

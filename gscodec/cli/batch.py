@@ -144,7 +144,7 @@ def _passed_on(command: click.Command, words: list[str]) -> tuple[list[str], dic
     name = str(command.name)
     context = command.make_context(name, ["\0in", "-o", "\0out", *words])
     values = dict(context.params)
-    if values["source"] != "\0in" or values["target"] != "\0out":
+    if values["source"] not in ("\0in", ("\0in",)) or values["target"] != "\0out":
         raise click.UsageError(f"after -- go options of {name} other than files")
     if values["as_json"] or values["quiet"]:
         raise click.UsageError("--json and --quiet are for gscodec batch: give them before --")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gscodec.cli.gsc_file import GscFile
     from gscodec.container import Event, SceneHeader, Skipped
     from gscodec.errors import StreamError
+    from gscodec.io.formats import Format
     from gscodec.io.offset import Floats3
     from gscodec.splats import Splats
 
@@ -176,3 +177,58 @@ def write_blocks(
         blocks = iter((empty_splats(scene, 0, degree),))
     out: Any = file
     write_ply(out, blocks, layout=layout, count=count, comments=comments, world=world)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How splats are to be written: format, and what else of a PLY file. `hashed`: with its SHA-256."""
+
+    kind: Format
+    layout: Layout
+    world: bool
+    comments: bool
+    hashed: bool
+
+    def comments_of(self, scene: SceneHeader, found: Sequence[str]) -> list[str]:
+        """The lines of comments: those that were found, and the offset of the scene."""
+        from gscodec.io.offset import offset_comment
+
+        if not self.comments:
+            return []
+        return [*found, *([offset_comment(scene.offset)] if any(scene.offset) and not self.world else [])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of it; `lost`: what the format cannot hold, a sentence each."""
+
+    bytes: int
+    sha256: str | None
+    lost: tuple[str, ...] = ()
+
+
+def write_scene(
+    target: str,
+    output: Output,
+    blocks: Iterator[Splats],
+    scene: SceneHeader,
+    count: int,
+    degree: int,
+    comments: Sequence[str],
+) -> Written:
+    """Write `count` splats in blocks to a file that appears whole or not at all, or to stdout for "-"."""
+    from gscodec.cli.common import open_output
+
+    if output.kind.name == "ply":
+        check_output(scene, output.layout)
+        offset = scene.offset if output.world else None
+        with open_output(target, hashed=output.hashed) as file:
+            write_blocks(file, blocks, scene, count, degree, output.layout, comments, offset)
+        return Written(bytes=file.count, sha256=file.sha256)
+    from gscodec.cli.files import as_file, write_file
+    from gscodec.decoder import empty_splats
+    from gscodec.splats import joined
+
+    whole = as_file(joined([empty_splats(scene, 0, degree), *blocks]), scene, comments)
+    size, lost = write_file(target, whole, output.kind)
+    return Written(bytes=size, sha256=None, lost=lost)

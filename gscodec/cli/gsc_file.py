@@ -53,24 +53,25 @@ class GscFile:
 
     start  the first bytes, as many as say of which profile it is
     size   bytes in all
+    held   all bytes, of a pipe or URL
 
     Raises `InputError`, and `Malformed` for another kind of file.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._held = None if os.path.isfile(path) else read_gsc(path)
-        if self._held is None:
+        self.held = None if os.path.isfile(path) else read_gsc(path)
+        if self.held is None:
             with open_input(path) as file:
                 self.start = _checked_start(file) + file.read(12)
         else:
-            self.start = self._held[:20]
-        self.size = os.path.getsize(path) if self._held is None else len(self._held)
+            self.start = self.held[:20]
+        self.size = os.path.getsize(path) if self.held is None else len(self.held)
 
     def pieces(self, size: int = 1 << 20) -> Iterator[bytes]:
         """All bytes in order, `size` at a time."""
-        if self._held is not None:
-            yield self._held
+        if self.held is not None:
+            yield self.held
             return
         with open_input(self._path) as file:
             try:

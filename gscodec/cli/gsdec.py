@@ -23,7 +23,6 @@ from gscodec.cli.common import (
     check_paths,
     counted,
     json_option,
-    open_output,
     quiet_option,
     run,
     size_in_words,
@@ -32,20 +31,33 @@ from gscodec.cli.common import (
 )
 from gscodec.cli.decoding import (
     Layout,
-    check_output,
+    Output,
     comments_of,
     decoded_chunks,
     restored,
     survey,
-    write_blocks,
+    write_scene,
 )
-from gscodec.cli.files import NAMES, as_file, output_format, write_file
+from gscodec.cli.files import NAMES, output_format
 from gscodec.cli.gsc_file import GscFile
+from gscodec.cli.moments import (
+    When,
+    check_pattern,
+    chosen_frames,
+    decode_moments,
+    fault_of,
+    moment_options,
+    numbered,
+    open_dynamic,
+)
+from gscodec.cli.natives import decode_native
 from gscodec.cli.parts import Choice, part_options, read_part
+from gscodec.cli.weights import weights_option
 
 if TYPE_CHECKING:
     from gscodec.container import SceneHeader
     from gscodec.errors import StreamError
+    from gscodec.io.formats import Format
     from gscodec.partial import Box
     from gscodec.splats import Splats
 
@@ -62,6 +74,8 @@ Examples
   gsdec cut_off.gsc -o rescued.ply --keep-partial
   gsdec https://example.org/scene.gsc -o room.ply --box 0,0,0,4,3,4
   gsdec scene.gsc -o preview.ply --layers 1 --enlarge
+  gsdec dance.gsc -o frame.ply --time 3.2
+  gsdec https://example.org/dance.gsc -o 'frames/%05d.ply' --frames 0:90
 
 \b
 As PLY, OUT is binary and little-endian, the same to the last bit on every machine
@@ -76,9 +90,7 @@ encoded, byte for byte, whatever its form.
 
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="IN")
-@click.option(
-    "-o", "--output", "target", metavar="OUT", required=True, help="The file to write; - for stdout."
-)
+@click.option("-o", "--output", "target", metavar="OUT", help="The file to write; - for stdout.")
 @click.option(
     "--to",
     "to_name",
@@ -99,6 +111,8 @@ encoded, byte for byte, whatever its form.
     show_default=True,
     help="inria has normals, all zero, as tools expect; compact leaves them out.",
 )
+@weights_option
+@moment_options
 @part_options
 @click.option(
     "--keep-partial",
@@ -122,6 +136,7 @@ def command(
     sh_degree: int | None,
     threads: int,
     layout: Layout,
+    when: When,
     chunks: list[int] | None,
     box: Box | None,
     layers: int | None,
@@ -143,15 +158,57 @@ def command(
     check_paths(source, target, "a .gsc")
     choice = Choice(chunks=chunks, box=box, layers=layers, max_splats=max_splats, enlarge=enlarge)
     is_part = not choice.is_everything
+    if when.is_given and not choice.is_everything:
+        raise click.UsageError(
+            "--time, --tick and --frames are for whole scenes: leave out what chooses parts"
+        )
+    if when.frames is not None:
+        check_pattern(target, "frames")
     if is_part and (keep_partial or file_order):
         raise click.UsageError(f"{'--keep-partial' if keep_partial else '--file-order'} is for whole files")
     teller = Teller(NAME, as_json=as_json, quiet=quiet, data_on_stdout=target == "-")
     with teller.failures():
         from gscodec.cli.lossless import decode_file
+        from gscodec.io.remote import is_url
         from gscodec.lossless import is_lossless
+        from gscodec.opening import check_static
 
         start = time.perf_counter()
-        data = None if is_part else GscFile(source)
+        data = None if is_part or (when.is_given and is_url(source)) else GscFile(source)
+        moving = open_dynamic(source, data, sh_degree, threads) if when.is_given else None
+        if moving is not None:
+            with moving:
+                if file_order:
+                    raise click.UsageError("--file-order is for scenes that do not change")
+                fault = None if data is None else fault_of(data)
+                if fault is not None and not keep_partial:
+                    raise fault
+                if when.native:
+                    told, line = decode_native(moving, source, target, teller, hashed=as_json)
+                else:
+                    output = Output(
+                        kind=_kind(target, to_name),
+                        layout=layout,
+                        world=world,
+                        comments=not no_comments,
+                        hashed=as_json,
+                    )
+                    told, line = decode_moments(moving, source, target, when, output, teller, quiet=quiet)
+            taken = round(time.perf_counter() - start, 4)
+            told |= {"seconds": taken, "complete": fault is None}
+            if fault is not None:
+                teller.report({**told, "error": str(fault)}, f"{line} in {taken:.1f} s")
+                raise fault
+            teller.report(told, f"{line} in {taken:.1f} s")
+            return
+        if when.native:
+            raise click.UsageError("--native is for scenes that change with time")
+        if when.frames is not None:
+            target = numbered(target, chosen_frames(when, 1)[0])
+        if data is None and not is_part:
+            data = GscFile(source)
+        if data is not None:
+            check_static(data.start)
         if data is not None and is_lossless(data.start):
             given = ["--sh-degree"] if sh_degree is not None else []
             given += [f"--layout {layout}"] if layout != "inria" else []
@@ -161,58 +218,44 @@ def command(
             held = b"".join(data.pieces())
             decode_file(held, source, target, teller, quiet=quiet, hashed=as_json, given=given)
             return
-        kind = output_format(target, to_name, default="ply")
-        if kind is None:
-            raise click.UsageError("OUT would be a .gsc, which IN is already")
+        kind = _kind(target, to_name)
         with Bar([("decoding", 1.0)], quiet=quiet) as progress:
             if data is None:
                 found = _part(source, choice, sh_degree, progress, with_comments=not no_comments)
             else:
                 found = _whole(data, sh_degree, threads, progress, keep_partial, file_order)
             scene = found.scene
-            comments = [] if no_comments else found.comments
-            if any(scene.offset) and not world and not no_comments:
-                from gscodec.io.offset import offset_comment
-
-                comments.append(offset_comment(scene.offset))
-            lost: tuple[str, ...] = ()
-            if is_ply := kind.name == "ply":
-                check_output(scene, layout)
-                offset = scene.offset if world else None
-                with open_output(target, hashed=as_json) as file:
-                    write_blocks(
-                        file, found.blocks, scene, found.count, found.degree, layout, comments, offset
-                    )
-                bytes_out, sha256 = file.count, file.sha256
-            else:
-                from gscodec.decoder import empty_splats
-                from gscodec.splats import joined
-
-                none = empty_splats(scene, 0, found.degree)
-                whole = as_file(joined([none, *found.blocks]), scene, comments)
-                (bytes_out, lost), sha256 = write_file(target, whole, kind), None
+            output = Output(
+                kind=kind,
+                layout=layout,
+                world=world,
+                comments=not no_comments,
+                hashed=as_json,
+            )
+            comments = output.comments_of(scene, found.comments)
+            written = write_scene(target, output, found.blocks, scene, found.count, found.degree, comments)
         seconds = time.perf_counter() - start
         read = found.facts.get("bytes_read", found.bytes_in)
         facts: dict[str, object] = {
             "input": source,
             "output": target,
             "bytes_in": found.bytes_in,
-            "bytes_out": bytes_out,
-            "ratio": round(bytes_out / found.bytes_in, 3),
+            "bytes_out": written.bytes,
+            "ratio": round(written.bytes / found.bytes_in, 3),
             "seconds": round(seconds, 4),
             "splats": found.count,
             "sh_degree": found.degree,
             "format": kind.name,
-            "layout": layout if is_ply else None,
+            "layout": layout if kind.name == "ply" else None,
             "complete": found.fault is None,
             **found.facts,
             "comments": len(comments),
             "offset": list(scene.offset),
-            "sha256": sha256,
+            "sha256": written.sha256,
         }
-        for problem in [*found.problems, *(f"not kept: {each}" for each in lost)]:
+        for problem in [*found.problems, *(f"not kept: {each}" for each in written.lost)]:
             teller.warn(problem)
-        if is_ply and scene.coordinate_system not in PLY_AXES:
+        if kind.name == "ply" and scene.coordinate_system not in PLY_AXES:
             system = coordinate_systems.NAMES[scene.coordinate_system]
             teller.warn(f"the axes stay {system}, which a PLY file cannot say: gscodec convert turns them")
         if found.fault is not None:
@@ -220,14 +263,21 @@ def command(
             teller.warn(f"wrote only the {counted(found.count, 'splat')}{of_all} before the fault")
         of_whole = f"{size_in_words(int(str(read)))} of " if read != found.bytes_in else ""
         line = (
-            f"{of_whole}{size_in_words(found.bytes_in)} -> {size_in_words(bytes_out)} in {seconds:.1f} s; "
-            f"{counted(found.count, 'splat')}"
+            f"{of_whole}{size_in_words(found.bytes_in)} -> {size_in_words(written.bytes)} "
+            f"in {seconds:.1f} s; {counted(found.count, 'splat')}"
         )
         if found.fault is not None:
             teller.report({**facts, "error": str(found.fault)}, line)
     if found.fault is not None:
         raise found.fault
     teller.report(facts, line)
+
+
+def _kind(target: str, name: str | None) -> Format:
+    kind = output_format(target, name, default="ply")
+    if kind is None:
+        raise click.UsageError("OUT would be a .gsc, which IN is already")
+    return kind
 
 
 @dataclass(kw_only=True)

@@ -25,6 +25,8 @@ from gscodec.cli.common import (
 )
 from gscodec.cli.encoding import json_ready, more, warn, why_missed
 from gscodec.cli.files import open_splats
+from gscodec.cli.natives import check_native_options, encode_native, native_files, native_options
+from gscodec.cli.sequences import Moving, check_options, encode_sequence, is_sequence, sequence_options
 from gscodec.cli.storing import Wishes, storing_options, warnings
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ Examples
   gsenc scene.ply -o scene.gsc --lossless
   gsenc scene.ply -o scene.gsc --effort 1 --json > report.json
   gsenc city.ply -o city.gsc --max-memory 2GiB
+  gsenc 'frames/*.ply' --fps 30 --gof 60 -o moving.gsc
   zcat scene.ply.gz | gsenc - -o - | ssh host 'cat > scene.gsc'
 
 \b
@@ -88,6 +91,8 @@ use are kept bit for bit.
 From effort 2 on, the encoder renders the scene to learn what viewers see, and
 leaves out splats that no picture shows. Give it --cameras, such as those of the
 training, if there are any; otherwise it puts its own around and into the scene.
+Several files, a folder or a pattern are the frames of a scene that moves, in the
+order of their numbers.
 A scene of more than 2,097,152 splats, or one that --max-memory cannot hold, is
 cut into regions that are encoded one after the other, each as a scene of its own
 that is as fine as all others; splats wait on disk meanwhile, in TMPDIR or beside
@@ -150,7 +155,7 @@ quality_option = click.option(
 
 
 @click.command(NAME, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN...", nargs=-1, required=True)
 @click.option(
     "-o", "--output", "target", metavar="OUT", required=True, help="The .gsc to write; - for stdout."
 )
@@ -210,6 +215,8 @@ quality_option = click.option(
 )
 @click.option("--measure", is_flag=True, help="Also report the PSNR of pictures from these cameras.")
 @storing_options
+@sequence_options
+@native_options
 @threads_option
 @click.option(
     "--max-memory",
@@ -229,7 +236,7 @@ quality_option = click.option(
 @quiet_option
 @version_option(NAME)
 def command(
-    source: str,
+    source: tuple[str, ...],
     target: str,
     quality: str | float | None,
     lossless: bool,
@@ -247,14 +254,24 @@ def command(
     max_memory: str | None,
     nonfinite: str,
     wishes: Wishes,
+    moving: Moving,
+    native: dict[str, Any],
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Compress the splats of IN (a .ply, .spz, .glb, ... file; - for stdin) to a .gsc file.
 
+    Several files, a pattern or a folder are frames: OUT is a scene that moves.
+
     An existing OUT is replaced, but only once the new file is complete.
     """
-    check_paths(source, target, "a file of splats")
+    for each in source:
+        check_paths(each, target, "a file of splats")
+    own = native_files(source)
+    check_native_options(own[0] if own is not None else None)
+    is_moving = is_sequence(source) or own is not None
+    if own is None:
+        check_options(source, is_moving=is_moving)
     aims = {"--target-psnr": target_psnr, "--target-size": target_size, "--max-error": max_error}
     given = [name for name, value in {"--quality": quality, **aims}.items() if value is not None]
     if len(given) > 1:
@@ -271,37 +288,53 @@ def command(
         from gscodec.cli.lossless import encode_file, refuse_options
 
         context = click.get_current_context()
-        names = ("effort", "camera_path", "rig", "no_prune", "measure", "nonfinite", "max_memory")
+        names = ("effort", "camera_path", "rig", "no_prune", "measure", "nonfinite", "max_memory", "weights")
         is_given = [n for n in names if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]
         refuse_options(
             given + [f"--{name.replace('camera_path', 'cameras').replace('_', '-')}" for name in is_given]
         )
         with teller.failures():
-            encode_file(source, target, teller, quiet=quiet, hashed=as_json)
+            encode_file(source[0], target, teller, quiet=quiet, hashed=as_json)
         return
     with teller.failures():
+        from gscodec.encode.inputs import cameras_of
+
+        options: dict[str, Any] = {
+            "quality": quality,
+            "target_psnr": target_psnr,
+            "max_error": max_error,
+            "effort": effort,
+            "cameras": cameras_of(camera_path) if camera_path is not None and renders else None,
+            "rig": rig or "auto",
+            "steps": {"prune": 0.0} if no_prune else None,
+            "nonfinite": nonfinite,
+            "stream": target == "-" if stream is None else stream,
+            "threads": threads,
+        }
+        if own is not None:
+            encode_native(
+                *own,
+                target,
+                options,
+                native,
+                moving.fps,
+                moving.gof,
+                wishes,
+                teller,
+                quiet=quiet,
+                hashed=as_json,
+            )
+            return
+        if is_moving:
+            encode_sequence(source, target, options, moving, wishes, teller, quiet=quiet, hashed=as_json)
+            return
+        options |= {"target_size": target_size, "measure": measure, "layers": layers}
         start = time.perf_counter()
         texts = wishes.texts()
-        with open_splats(source, wishes.offset) as (blocks, counted_bytes):
+        with open_splats(source[0], wishes.offset) as (blocks, counted_bytes):
             from gscodec.encode.file import encode_blocks, in_regions
-            from gscodec.encode.inputs import cameras_of
             from gscodec.encode.large import spill_folder
 
-            options: dict[str, Any] = {
-                "quality": quality,
-                "target_psnr": target_psnr,
-                "target_size": target_size,
-                "max_error": max_error,
-                "effort": effort,
-                "cameras": cameras_of(camera_path) if camera_path is not None and renders else None,
-                "rig": rig or "auto",
-                "steps": {"prune": 0.0} if no_prune else None,
-                "measure": measure,
-                "nonfinite": nonfinite,
-                "layers": layers,
-                "stream": target == "-" if stream is None else stream,
-                "threads": threads,
-            }
             further = wishes.further(blocks.comments, texts)
             stages = SEARCH_STAGES if has_aim else STAGES
             if in_regions(blocks.count, max_memory, options, further):
@@ -330,7 +363,7 @@ def command(
         if has_aim and not report["target_reached"]:
             teller.warn(why_missed(given[0], report, size))
         facts: dict[str, object] = {
-            "input": source,
+            "input": source[0],
             "output": target,
             "preset": quality if isinstance(quality, str) else None if given else "default",
             "effort": effort,

@@ -95,10 +95,13 @@ def _explain(code: str, *, as_json: bool) -> None:
 def _compare(first: str, second: str, threads: int, *, as_json: bool) -> None:
     from gscodec.cli.difference import difference
     from gscodec.cli.difference import lines as lines_of
+    from gscodec.opening import check_static
 
     teller = Teller(NAME, as_json=as_json, quiet=False, data_on_stdout=False)
     with teller.failures():
         data = read_gsc(first), read_gsc(second)
+        for each in data:
+            check_static(each)
         facts = difference(_facts_of(data[0]), _facts_of(data[1]), data, threads)
     if as_json:
         teller.report({"files": [first, second], **facts}, "")
@@ -128,6 +131,9 @@ def _show(
         from gscodec.cli.inspection import inspect
         from gscodec.cli.lossless import inspect_lossless
         from gscodec.cli.lossless import lines as lossless_lines
+        from gscodec.cli.timelines import inspect_timeline, timeline_lines
+        from gscodec.dynamic.reader import is_dynamic
+        from gscodec.errors import UsageError
         from gscodec.lossless import is_lossless
 
         data = read_gsc(source)
@@ -145,7 +151,12 @@ def _show(
             else:
                 click.echo("\n".join(lossless_lines(what, source)))
             return
-        found = inspect(data)
+        if changes := is_dynamic(data):
+            if decode_hash:
+                raise UsageError("usage.time", "--decode-hash is for scenes that do not change with time")
+            found = inspect_timeline(data)
+        else:
+            found = inspect(data)
         facts: dict[str, Any] = {"file": source, **found.facts}
         if decode_hash and found.fault is None:
             facts["hashes"]["decoded_ply"] = decoded_hash(data, threads)
@@ -166,7 +177,7 @@ def _show(
     elif as_json:
         teller.report(facts, "")
     else:
-        click.echo("\n".join(lines(facts)))
+        click.echo("\n".join(timeline_lines(facts) if changes else lines(facts)))
     if found.fault is not None:
         raise found.fault
 
@@ -215,31 +226,27 @@ def decoded_hash(data: bytes, threads: int) -> str:
 def lines(facts: dict[str, Any]) -> list[str]:
     """The report for people."""
     out = [_headline(facts)]
-    if form := facts.get("format"):
-        state = "checksums and SHA-256 right" if facts["hashes"]["end_mark"] else "checksums right"
-        if "error" in facts:
-            state = "faulty: what follows is what comes before the fault"
-        kind = f"profile {form['profile']}, level {form['level']}, {form['mode']} mode"
-        out.append(f"format {form['version']}, {kind}; {state}")
+    if "format" in facts:
+        out.append(state_line(facts))
     if facts["parts"]:
         rows = [
             [p["part"], f"{p['bytes']:,}", f"{100 * p['share']:.1f} %", _number(p["bits_per_splat"])]
             for p in facts["parts"]
         ]
-        out += _table("Bytes", ["part", "bytes", "share", "bits/splat"], rows, left=1)
+        out += table("Bytes", ["part", "bytes", "share", "bits/splat"], rows, left=1)
         over = facts["overhead"]
         out.append(
             f"  headers {over['headers']:,}, tables {over['tables']:,}, bases {over['bases']:,} bytes:"
             f" {100 * over['share']:.2f} % of the file"
         )
     if scene := facts.get("scene"):
-        about = [*_scene_rows(scene), *_further_rows(facts)]
+        about = [*scene_rows(scene), *further_rows(facts)]
         out += ["", "Scene"] + [f"  {name:19} {value}" for name, value in about]
     for each in facts["parameter_sets"]:
         out += ["", f"Parameter set {each['id']} ({each['bytes']:,} bytes, {each['tables']} tables)"]
         out += [f"  {name:19} {value}" for name, value in _parameter_rows(each)]
     rows = [[s["id"], f"{s['offset']:,}", f"{s['bytes']:,}"] for s in facts["sections"]]
-    out += _table("Sections", ["id", "offset", "bytes"], rows, left=1)
+    out += table("Sections", ["id", "offset", "bytes"], rows, left=1)
     rows = [
         [
             str(c["number"]),
@@ -254,9 +261,19 @@ def lines(facts: dict[str, Any]) -> list[str]:
         for c in facts["chunks"]
     ]
     names = ["chunk", "splats", "bytes", "bits/splat", "lanes", "finest cell", "depth", "splats by octree"]
-    out += _table("Chunks", names, rows)
+    out += table("Chunks", names, rows)
     out += ["", "SHA-256"] + [f"  {name:19} {value}" for name, value in facts["hashes"].items() if value]
     return out
+
+
+def state_line(facts: dict[str, Any]) -> str:
+    """Format, profile, and whether the file is as it should be."""
+    form = facts["format"]
+    state = "checksums and SHA-256 right" if facts["hashes"]["end_mark"] else "checksums right"
+    if "error" in facts:
+        state = "faulty: what follows is what comes before the fault"
+    kind = f"profile {form['profile']}, level {form['level']}, {form['mode']} mode"
+    return f"format {form['version']}, {kind}; {state}"
 
 
 def _headline(facts: dict[str, Any]) -> str:
@@ -273,7 +290,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _scene_rows(scene: dict[str, Any]) -> list[tuple[str, str]]:
+def scene_rows(scene: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of the facts about a scene."""
     rows = []
     for name, value in scene.items():
         if name == "extras":
@@ -294,11 +312,16 @@ def _coding(extra: dict[str, Any]) -> str:
     return str(extra["coding"]) if extra["step"] is None else f"in steps of {extra['step']:.6g}"
 
 
-def _further_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def further_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Metadata, thumbnail, order, and what is wrong with them."""
     rows = [("metadata", f"{each['kind']}, {each['bytes']:,} bytes") for each in facts["metadata"]]
     if picture := facts["thumbnail"]:
         size = f"{picture['width']} x {picture['height']}"
         rows.append(("thumbnail", f"{picture['kind']}, {size}, {picture['bytes']:,} bytes"))
+    if carried := facts.get("tensors"):
+        rows.append(("tensors", f"{carried['kind']}, {carried['bytes']:,} bytes"))
+        for each in carried["tensors"]:
+            rows.append(("", f"{each['name']} {each['type']} {each['shape']}"))
     if facts["keeps_order"]:
         rows.append(("order", "that of the input can be restored"))
     return rows + [("problem", problem) for problem in facts["problems"]]
@@ -324,7 +347,7 @@ def _parameter_rows(each: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _table(title: str, names: list[str], rows: list[list[str]], *, left: int = 0) -> list[str]:
+def table(title: str, names: list[str], rows: list[list[str]], *, left: int = 0) -> list[str]:
     """A title and aligned columns, the first `left` to the left; long tables are cut."""
     if not rows:
         return []

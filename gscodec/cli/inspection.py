@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from gscodec.container.header import HEADER_BYTES, VERSION
 from gscodec.container.metadata import MetadataReader
 from gscodec.container.section import SECTION_FRAME_BYTES, read_section_header
 from gscodec.container.thumbnail import Thumbnail, read_thumbnail
-from gscodec.errors import StreamError
+from gscodec.errors import InputError, StreamError
 from gscodec.limits import LEVELS, Limits
 from gscodec.parameters import (
     COLOUR,
@@ -49,7 +50,7 @@ ATTRIBUTES = {
     "colour": COLOUR,
     "harmonics": HARMONICS,
 }
-FURTHER = {b"META": "metadata", b"THMB": "thumbnail", b"PERM": "order"}
+FURTHER = {b"META": "metadata", b"THMB": "thumbnail", b"PERM": "order", b"TENS": "tensors"}
 PART_OF = {"groups": "harmonics", "coefficients": "harmonics"}
 
 
@@ -75,6 +76,7 @@ class _Walk:
     sections: list[dict[str, Any]] = field(default_factory=list)
     chunks: list[dict[str, Any]] = field(default_factory=list)
     streams: dict[str, int] = field(default_factory=dict)
+    tensors: list[Skipped] = field(default_factory=list)
     tables: int = 0
     bases: int = 0
     settings: int = 0
@@ -130,7 +132,7 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
             "mode": "stream" if walk.header.stream_mode else "file",
         }
     if walk.scene is not None:
-        facts["scene"] = _scene_facts(walk.scene)
+        facts["scene"] = scene_facts(walk.scene)
     parts = _parts(walk) if walk.header is not None else {}
     facts["parts"] = [
         {
@@ -156,6 +158,8 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
         "height": picture.height,
         "bytes": len(picture.data),
     }
+    with contextlib.suppress(StreamError):  # which is a problem already
+        facts["tensors"] = tensor_facts(walk.tensors[:1])
     facts["keeps_order"] = "order" in walk.further
     facts["problems"] = walk.problems
     facts["parameter_sets"] = walk.set_facts
@@ -195,7 +199,8 @@ def _named(counts: dict[str, int], scene: SceneHeader | None) -> dict[str, int]:
     return {names.get(name, name): count for name, count in counts.items()}
 
 
-def _scene_facts(scene: SceneHeader) -> dict[str, Any]:
+def scene_facts(scene: SceneHeader) -> dict[str, Any]:
+    """What SCEN says, in words."""
     has_bounds = any(scene.bounds)
     return {
         "sh_degree": scene.sh_degree,
@@ -235,8 +240,29 @@ def _add_further(walk: _Walk, event: Skipped) -> None:
             if walk.thumbnail is not None:
                 raise second_thumbnail(event)
             walk.thumbnail = read_thumbnail(event.payload, event.offset)
+        elif event.id == b"TENS":
+            walk.tensors.append(event)
+            tensor_facts(walk.tensors)
     except StreamError as error:
         walk.problems.append(str(error))
+
+
+def tensor_facts(sections: list[Skipped]) -> dict[str, Any] | None:
+    """(12.10) What stands in the first TENS; None without one. Raises `StreamError`."""
+    from gscodec.container.tensors import find_tensors
+    from gscodec.io.safetensors import checked
+
+    found = find_tensors(sections, Limits.of_level(LEVELS[-1]))
+    if found is None:
+        return None
+    facts: dict[str, Any] = {"kind": found.kind, "bytes": len(found.data), "tensors": [], "problem": None}
+    try:
+        for each in checked(found.data):
+            name = each.name if each.name.isprintable() else ascii(each.name)[1:-1]
+            facts["tensors"].append({"name": name, "type": each.type, "shape": list(each.shape)})
+    except InputError as error:
+        facts["problem"] = error.message
+    return facts
 
 
 def _add_parameters(walk: _Walk, event: ParametersEvent) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gscodec.partial import Box, PartialFile
     from gscodec.splats import Splats
 
+START = 16  # bytes that say of which profile a file is
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -126,15 +127,18 @@ def read_part(
 ) -> Part:
     """The chosen splats of a path, URL or "-". Raises `StreamError`, `InputError`, `UsageError`."""
     from gscodec.io.remote import RangeSource
+    from gscodec.opening import check_static
     from gscodec.partial import PartialFile
 
     if source == "-":
         data = read_gsc(source)
+        check_static(data[:START])
         file = PartialFile(lambda offset, count: data[offset : offset + count], len(data))
         found = _chosen(file, choice, degree, tell)
         comments = file.comment_sections() if with_comments else []
         return Part(file=file, **found, bytes_read=len(data), requests=0, comments=comments)
     with RangeSource(source) as ranges:
+        check_static(ranges.read_at(0, START))
         file = PartialFile(ranges.read_at, ranges.size)
         found = _chosen(file, choice, degree, tell)
         comments = file.comment_sections() if with_comments else []

@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from gscodec.container import Metadata
+    from gscodec.container.tensors import Tensors
     from gscodec.encode.further import Further
     from gscodec.io.offset import Offset
     from gscodec.io.splat_file import SplatFile
@@ -29,16 +30,23 @@ class Wishes:
     extra_errors: dict[str, float]
     drop_extra: tuple[str, ...]
     meta: tuple[str, ...]
+    weights: str | None
     comments: bool
     thumbnail: int | None
     keep_order: bool
     offset: Offset
 
-    def texts(self) -> list[Metadata]:
-        """What the files of --meta hold. Raises `InputError`."""
-        return [read_metadata(path) for path in self.meta]
+    def texts(self) -> list[Metadata | Tensors]:
+        """What the files of --meta and --weights hold. Raises `InputError`."""
+        found: list[Metadata | Tensors] = [read_metadata(path) for path in self.meta]
+        if self.weights is not None:
+            from gscodec.container.tensors import Tensors
+            from gscodec.io.safetensors import read_weights
 
-    def further(self, comments: Iterable[str], texts: Iterable[Metadata]) -> Further:
+            found.append(Tensors(kind="feature_decoder", data=read_weights(self.weights)))
+        return found
+
+    def further(self, comments: Iterable[str], texts: Iterable[Metadata | Tensors]) -> Further:
         """What to store of a scene with such comments; the file says where it is."""
         from gscodec.container import Metadata
         from gscodec.encode.further import Further
@@ -71,6 +79,12 @@ def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--meta", multiple=True, metavar="FILE", help="A .json or .xmp file to store; gsinfo --meta shows it."
     )
     @click.option(
+        "--weights",
+        metavar="FILE",
+        help="A .safetensors or .npz file to carry, such as the weights of a decoder of features; gsdec "
+        "--weights writes it.",
+    )
+    @click.option(
         "--no-comments", is_flag=True, help="Leave out the comments of IN, which gsdec would write."
     )
     @click.option(
@@ -95,7 +109,7 @@ def storing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_wishes(*, no_comments: bool, **given: Any) -> Any:
-        names = ("extra_errors", "drop_extra", "meta", "thumbnail", "keep_order", "offset")
+        names = ("extra_errors", "drop_extra", "meta", "weights", "thumbnail", "keep_order", "offset")
         wishes = Wishes(comments=not no_comments, **{name: given.pop(name) for name in names})
         return command(wishes=wishes, **given)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gscodec.container.feed import Bytes
 from gscodec.container.metadata import Metadata, MetadataReader
-from gscodec.container.reader import Bytes, ContainerReader, Event, Skipped
+from gscodec.container.reader import ContainerReader, Event, Skipped
 from gscodec.container.scene import Floats3, SceneHeader
 from gscodec.container.thumbnail import Thumbnail, read_thumbnail
 from gscodec.errors import Malformed, StreamError

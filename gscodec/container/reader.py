@@ -1,8 +1,6 @@
 """(2.2) The container as events: feed bytes, get sections.
 
-Rule 1: no input or output here; the caller brings the bytes, in pieces of any size.
-Rule 2: how the bytes are cut never matters: events, errors and offsets are the same.
-Rule 3: nothing is allocated for a number that a file states; memory grows with the bytes fed.
+How bytes are taken and events given is in `feed`.
 
     reader = ContainerReader()
     for piece in pieces:
@@ -21,15 +19,15 @@ does not change it while they are in use.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from gscodec._generated import profiles
 from gscodec.container.chunk import ChunkHeader
 from gscodec.container.end import EndMark, read_end_mark
-from gscodec.container.header import HEADER_BYTES, FileHeader, check_signature, read_file_header
+from gscodec.container.feed import Feed
+from gscodec.container.header import HEADER_BYTES, FileHeader
 from gscodec.container.index import (
     Index,
     check_index_chunk,
@@ -39,17 +37,9 @@ from gscodec.container.index import (
 )
 from gscodec.container.ledger import Ledger
 from gscodec.container.scene import SceneHeader, read_scene_header
-from gscodec.container.section import (
-    SECTION_HEADER_BYTES,
-    SectionHeader,
-    check_section,
-    next_state,
-    read_section_header,
-)
-from gscodec.errors import Malformed, StreamError, Truncated, Unsupported, UsageError
+from gscodec.container.section import SectionHeader, next_state
+from gscodec.errors import Unsupported
 from gscodec.limits import Limits
-
-Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,42 +84,9 @@ class End:
 
 
 Event: TypeAlias = FileHeader | Index | SceneHeader | Parameters | Chunk | Skipped | End
-_Steps: TypeAlias = Generator[Event | None, None, None]
-_Wait: TypeAlias = Generator[None, None, memoryview]
 
 
-class _Window:
-    """The bytes that were fed and not yet used. A single buffer is never copied."""
-
-    def __init__(self) -> None:
-        self.position = 0  # in the file, of the first byte not yet used
-        self.end = 0  # in the file, after the last byte fed
-        self._view = memoryview(b"")
-        self._pieces: list[memoryview] = []
-
-    def append(self, data: Bytes) -> None:
-        view = memoryview(data).cast("B").toreadonly()
-        if len(view):
-            self._pieces.append(view)
-            self.end += len(view)
-
-    def peek(self, count: int) -> memoryview | None:
-        """The next `count` bytes, or None when there are fewer."""
-        if self.end - self.position < count:
-            return None
-        if len(self._view) < count:
-            parts = [self._view, *self._pieces] if len(self._view) else self._pieces
-            self._view = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
-            self._pieces = []
-        return self._view[:count]
-
-    def skip(self, count: int) -> None:
-        """Use up `count` bytes that were seen."""
-        self._view = self._view[count:]
-        self.position += count
-
-
-class ContainerReader:
+class ContainerReader(Feed[Event]):
     """(2.2) An incremental reader of one file.
 
     `limits` are the caller's own (`Limits.of_caller`); the file's level applies as well.
@@ -137,57 +94,21 @@ class ContainerReader:
     """
 
     def __init__(self, limits: Limits | None = None, *, verify: bool = True) -> None:
+        super().__init__(verify=verify)
         self._caller_limits = limits
-        self._verify = verify
-        self._window = _Window()
-        self._steps = self._run()
-        self._is_closed = False
-        self._is_waiting = False
-        self._error: StreamError | None = None
         self._header: FileHeader | None = None
         self._index: Index | None = None
         self._listed: list[tuple[SectionHeader, ChunkHeader | None]] = []  # stream mode, for a late index
-        self._hash = hashlib.sha256()
-
-    def feed(self, data: Bytes) -> None:
-        """Add bytes. Nothing is read until `events()` is iterated."""
-        if self._is_closed:
-            raise UsageError("usage.container", "data after close()")
-        self._window.append(data)
-        self._is_waiting = False
-
-    def close(self) -> None:
-        """Say that no more data follows. Raises what is wrong with the end when all events were taken."""
-        self._is_closed = True
-        if self._is_waiting or self._error is not None:
-            next(self.events(), None)
-
-    def events(self) -> Iterator[Event]:
-        """The events that the bytes so far allow. A `StreamError` is raised again by every later call."""
-        while True:
-            if self._error is not None:
-                raise self._error
-            try:
-                event = next(self._steps)
-            except StopIteration:
-                return
-            except StreamError as error:
-                self._error = error
-                raise
-            if event is None:
-                self._is_waiting = True
-                return
-            yield event
 
     # ---- the file, step by step; None means: more data is needed
 
-    def _run(self) -> _Steps:
-        header = yield from self._read_header()
+    def _run(self) -> Generator[Event | None, None, None]:
+        header = self._header = yield from self._read_header()
         if header.profile != profiles.CORE:
-            name = profiles.NAMES[header.profile]
+            how = {profiles.LOSSLESS: "gscodec.decode", profiles.DYNAMIC: "gscodec.open"}[header.profile]
             raise Unsupported(
                 "container.profile",
-                f"a file of profile {name}, which is decoded as a whole: see gscodec.decode",
+                f"a file of profile {profiles.NAMES[header.profile]}, which {how} decodes",
                 clause="2.3",
                 offset=10,
             )
@@ -197,47 +118,13 @@ class ContainerReader:
             limits = limits.at_most(self._caller_limits)
         ledger, state = Ledger(limits), "start"
         while state != "end":
-            offset = self._window.position
-            data = yield from self._need(SECTION_HEADER_BYTES)
-            section = read_section_header(data, offset, limits.section_bytes)
-            data = yield from self._need(section.size)
-            payload = check_section(section, data, verify=self._verify)
+            section, payload, data = yield from self._read_section(limits)
             state = next_state("stream" if header.stream_mode else "file", state, section)
             event = self._read_payload(section, payload, header, ledger)
             self._update_hash(data)
             self._window.skip(section.size)
             yield event
-        while not self._is_closed or self._window.end > self._window.position:
-            if self._window.end > self._window.position:
-                raise Malformed(
-                    "container.trailing",
-                    "bytes follow the end mark",
-                    clause="2.5",
-                    offset=self._window.position,
-                )
-            yield None
-
-    def _read_header(self) -> Generator[None, None, FileHeader]:
-        while self._window.end < HEADER_BYTES:
-            check_signature(self._window.peek(min(self._window.end, 8)) or b"")
-            yield from self._wait()
-        data = yield from self._need(HEADER_BYTES)
-        header = self._header = read_file_header(data, verify=self._verify)
-        self._update_hash(data)
-        self._window.skip(HEADER_BYTES)
-        return header
-
-    def _wait(self) -> Generator[None, None, None]:
-        if self._is_closed:
-            raise Truncated(
-                "container.truncated", "the file ends early", clause="2.2", offset=self._window.end
-            )
-        yield None
-
-    def _need(self, count: int) -> _Wait:
-        while (data := self._window.peek(count)) is None:
-            yield from self._wait()
-        return data
+        yield from self._read_trailing()
 
     def _update_hash(self, data: memoryview) -> None:
         if self._verify and self._header is not None and not self._header.stream_mode:

@@ -51,7 +51,7 @@ class _Body:
     def __init__(self, scene: SceneHeader, header: FileHeader) -> None:
         self.header = header
         self.ledger = Ledger(Limits.of_level(header.level))
-        with _blaming_caller():
+        with blaming_caller():
             payload = write_scene_header(scene)
             self.scene = read_scene_header(
                 memoryview(payload), 0, stream_mode=header.stream_mode, limits=self.ledger.limits
@@ -59,7 +59,7 @@ class _Body:
         self.scene_section = self._section(b"SCEN", payload)
 
     def parameters(self, payload: bytes) -> bytes:
-        with _blaming_caller():
+        with blaming_caller():
             self.ledger.add_parameters(memoryview(payload), 0)
         return self._section(b"PARM", payload)
 
@@ -69,7 +69,7 @@ class _Body:
 
     def check_chunk(self, payload: bytes) -> ChunkHeader:
         """Note the chunk, which is written later."""
-        with _blaming_caller():
+        with blaming_caller():
             header = self.ledger.add_chunk(memoryview(payload), 0, self.scene)
         self._count(b"CHNK", payload)
         return header
@@ -84,7 +84,7 @@ class _Body:
         return write_section(id, payload, flags=flags)
 
     def _count(self, id: bytes, payload: bytes) -> None:
-        with _blaming_caller():
+        with blaming_caller():
             self.ledger.check_section_count(0)
         if len(payload) > self.ledger.limits.section_bytes:
             raise EncodeError("encode.level", f"section {id.decode()} has {len(payload)} bytes")
@@ -129,7 +129,7 @@ def file_mode_pieces(
     """
     if len(bounds) != len(chunks):
         raise UsageError("usage.container", f"{len(chunks)} chunks, but bounds of {len(bounds)}")
-    with _blaming_caller():
+    with blaming_caller():
         total = sum(struct.unpack_from("<I", payload, 4)[0] for payload in chunks)
     scene = replace(scene, splat_count=total, chunk_count=len(chunks))
     body = _Body(scene, FileHeader(level=level))
@@ -174,7 +174,7 @@ def _index_section(listed: Sequence[tuple[bytes, int]], facts: Sequence[IndexChu
     for id, length in listed:
         entries.append(IndexEntry(id=id, offset=offset, size=length))
         offset += length
-    with _blaming_caller():
+    with blaming_caller():
         payload = write_index(entries, facts)
         read_index(
             memoryview(payload), HEADER_BYTES + SECTION_HEADER_BYTES, first_section=first, limits=limits
@@ -233,13 +233,13 @@ class StreamModeWriter:
             self._expect("body")
         index = b""
         if self._facts and len(self._facts) == self._body.ledger.chunks:
-            with _blaming_caller():
+            with blaming_caller():
                 payload = write_index(self._entries, self._facts)
                 at, limits = self._offset + SECTION_HEADER_BYTES, self._body.ledger.limits
                 read_index(memoryview(payload), at, first_section=HEADER_BYTES, limits=limits)
             index = write_section(b"INDX", payload)
         mark = EndMark(splat_count=self._body.ledger.splats)
-        with _blaming_caller():
+        with blaming_caller():
             self._body.ledger.check_end(mark, 0, self._body.scene)
         self._state = "end"
         return index + write_section(b"ENDM", write_end_mark(mark))
@@ -255,7 +255,7 @@ class StreamModeWriter:
 
 
 @contextmanager
-def _blaming_caller() -> Iterator[None]:
+def blaming_caller() -> Iterator[None]:
     """What would be an error of the stream is, while writing, one of the arguments."""
     try:
         yield

@@ -49,7 +49,10 @@ class ChunkRecorder:
         classes: NDArray[np.uint8],
         sight: Sight | None = None,
         unit: float | None = None,
+        apart: NDArray[np.bool_] | None = None,
     ) -> None:
+        """`apart` (n,) says which splats repeat no other, though they look alike: they move."""
+        self.apart = apart
         self.splats, self.rows, self.scene, self.plan = splats, rows, scene, plan
         self.classes, self.sight = classes, sight
         # importance of class 0 as the cameras see it, whatever the classes come from
@@ -226,6 +229,8 @@ class ChunkRecorder:
         for array in (s.scales, s.rotations, s.opacities, s.sh_dc, s.sh_rest):
             rows = rows[whole_rows(array[of[rows]] == array[of[rows - 1]])]
         rows = rows[self.classes[index[rows]] == self.classes[index[rows - 1]]]
+        if self.apart is not None:
+            rows = rows[~self.apart[index[rows]]]
         repeat[rows] = 1
         return repeat
 

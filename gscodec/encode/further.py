@@ -16,6 +16,7 @@ from gscodec.attributes import extras
 from gscodec.container import ExtraAttribute, Metadata, SceneHeader, write_metadata
 from gscodec.container.extra import STEP_EXPONENTS
 from gscodec.container.scene import Floats3
+from gscodec.container.tensors import Tensors, write_tensors
 from gscodec.encode.inputs import NAMES, array_of, to_splats
 from gscodec.errors import EncodeError, UsageError
 from gscodec.geometry.permutation import write_permutation
@@ -33,14 +34,14 @@ class Further:
 
     extra_errors  by name or pattern (`*`), how far values of an extra attribute may be off; 0 is lossless
     keep_order    store what restores the order of the input
-    metadata      texts to store
+    metadata      texts to store, and at most one file of tensors
     thumbnail     pixels along the longer side of a picture to store; None for no picture
     offset        the scene offset (2.6): what has been subtracted from the positions
     """
 
     extra_errors: Mapping[str, float] = field(default_factory=dict)
     keep_order: bool = False
-    metadata: Sequence[Metadata] = ()
+    metadata: Sequence[Metadata | Tensors] = ()
     thumbnail: int | None = None
     offset: Floats3 = NOWHERE
 
@@ -67,9 +68,13 @@ def placed(source: object, offset: Offset | None) -> tuple[Splats, Floats3]:
     return replace(splats, positions=relative(exact, found)), found
 
 
-def metadata_sections(metadata: Sequence[Metadata]) -> list[Section]:
-    """(2.12) The META sections of some texts. Raises `UsageError`, `EncodeError`."""
+def metadata_sections(stored: Sequence[Metadata | Tensors]) -> list[Section]:
+    """(2.12, 12.10) The META sections of some texts, then TENS. Raises `UsageError`, `EncodeError`."""
     limits = Limits.of_level(1)
+    metadata = [each for each in stored if isinstance(each, Metadata)]
+    tensors = [(b"TENS", write_tensors(each)) for each in stored if isinstance(each, Tensors)]
+    if len(tensors) > 1:
+        raise UsageError("usage.container", f"{len(tensors)} files of tensors: expected one")
     if len(metadata) > limits.meta_sections:
         raise EncodeError(
             "encode.metadata",
@@ -79,7 +84,7 @@ def metadata_sections(metadata: Sequence[Metadata]) -> list[Section]:
     if (size := sum(len(each.text.encode()) for each in metadata)) > limits.meta_bytes:
         most = f"a file holds at most {limits.meta_bytes:,}"
         raise EncodeError("encode.metadata", f"{size:,} bytes of metadata and comments: {most}")
-    return found
+    return found + tensors
 
 
 def order_section(order: NDArray[np.int64]) -> Section:

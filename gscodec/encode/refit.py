@@ -31,30 +31,45 @@ def correction(
     threads: int,
     tell: Callable[[float], None],
 ) -> Float32:
-    """(N, 3) what to add to `decoded.sh_dc` (N) for pictures nearer to those of `splats`.
+    """(N, 3) what to add to `decoded.sh_dc` (N) for pictures like those of `splats`: see `corrections`."""
+    return corrections([(splats, decoded, cameras)], steps=steps, threads=threads, tell=tell)
+
+
+def corrections(
+    stages: Sequence[tuple[Splats, Splats, Sequence[Camera]]],
+    *,
+    steps: int,
+    threads: int,
+    tell: Callable[[float], None],
+) -> Float32:
+    """(N, 3) what to add to `sh_dc` of N splats that are decoded, for pictures nearer to those wanted.
+
+    stages  splats as wanted, the N splats as they are at the same moment, cameras that look at both
 
     Least squares over all pixels by conjugate gradients; colours that the renderer clamps at 0 are treated as
     if they were not. The preconditioner is the row sums of the matrix, which is nowhere negative, in place of
     its diagonal: where many splats overlap, each then makes up for its share of the error, not for all of it.
     `tell` gets the share done.
     """
-    n = len(decoded)
-    renderer = Renderer(decoded, threads=threads)
+    n = len(stages[0][1])
+    seen: list[tuple[Renderer, Camera]] = []
     overlap = np.zeros(n)
     rest = np.zeros((n, 3), np.float32)
-    work, done = len(cameras) * (steps + 1), 0
+    work, done = sum(len(cameras) for _, _, cameras in stages) * (steps + 1), 0
 
-    def view_of(camera: Camera) -> View:
+    def view_of(renderer: Renderer, camera: Camera) -> View:
         nonlocal done
         done += 1
         tell(done / work)
         return renderer.view(camera)
 
-    original = Renderer(splats, threads=threads)
-    for camera in cameras:
-        picture = original.render(camera).rgb
-        rest += view_of(camera).product(picture=picture, overlap=overlap)
-    del original
+    for splats, decoded, cameras in stages:
+        renderer, original = Renderer(decoded, threads=threads), Renderer(splats, threads=threads)
+        for camera in cameras:
+            picture = original.render(camera).rgb
+            rest += view_of(renderer, camera).product(picture=picture, overlap=overlap)
+            seen.append((renderer, camera))
+        del original
     stiffness = np.float32(max(STIFFNESS * float(overlap.mean()), 1e-12))
     scale = (1 / (overlap + stiffness)).astype(np.float32)[:, None]
     out = np.zeros((n, 3), np.float32)
@@ -65,16 +80,16 @@ def correction(
             break
         if step == steps - 1:  # nothing follows that would need more than the length of this step
             curvature = float(stiffness) * _inner(direction, direction)
-            for camera in cameras:
-                picture = view_of(camera).draw(colours=direction).rgb
+            for renderer, camera in seen:
+                picture = view_of(renderer, camera).draw(colours=direction).rgb
                 curvature += _inner(picture, picture)
             if curvature > 0:
                 direction *= np.float32(product / curvature)
                 out += direction
             break
         image = stiffness * direction
-        for camera in cameras:
-            image += view_of(camera).product(direction)
+        for renderer, camera in seen:
+            image += view_of(renderer, camera).product(direction)
         curvature = _inner(direction, image)
         if not curvature > 0:
             break

@@ -56,6 +56,8 @@ STATUS = {
     11: ("lossless.source", "11.7", "a row repeats one that is not before it"),
     12: ("lossless.value", "11.9", "a number that no pattern has"),
     13: ("lossless.bits", "11.7", "too few or too many low bits"),
+    14: ("motion.symbol", "12.5", "a mask with a bit that has no stream"),
+    15: ("motion.value", "12.5", "a value of motion out of its bounds"),
 }
 
 

@@ -141,6 +141,98 @@ def write_harmonics(
 def read_channel(source: Source, count: int, width: int, bits: int, /) -> tuple[int, _U32]: ...
 def write_channel(words: _U32, bits: int, lanes: int, /) -> Ops: ...
 
+# ---- motion: masks (keys, splats), lives (splats, 2), recs (keys, splats, width)
+
+class Polynomial:
+    def at(self, moment: int, /) -> tuple[_U32, _F32, _F32, _F32]: ...
+    def __len__(self) -> int: ...
+
+def make_polynomial(
+    chunk: tuple[_I32, _U32, _I32, _I32],
+    grid: tuple[_I64, int, int],
+    opacity: tuple[int, int],
+    mask: _U8,
+    translation: tuple[_I32, int, int],
+    rotation: tuple[_I32, int, int] | None,
+    time: tuple[_I32, int, int, int, int] | None,
+    reference: int,
+    threshold: int,
+) -> Polynomial: ...
+def moved_positions(
+    x: _I32,
+    origin: _I64,
+    mantissa: int,
+    exponent: int,
+    source: _U32,
+    rec: _I32,
+    factor: int,
+    shift: int,
+    out: _F32,
+    /,
+) -> None: ...
+def turned_rotations(q: _I32, source: _U32, rec: _I32, factor: int, shift: int, out: _F32, /) -> None: ...
+def read_lifespans(source: Source, splats: int, keys: int, /) -> tuple[int, _U16]: ...
+def write_lifespans(lives: _U16, keys: int, lanes: int, /) -> Ops: ...
+def read_masks(
+    source: Source,
+    similar: Similar | None,
+    lives: _U16 | None,
+    splats: int,
+    keys: int,
+    stop: int,
+    allowed: int,
+) -> tuple[int, _U8]: ...
+def write_masks(
+    similar: Similar | None, lives: _U16 | None, wanted: _U8, allowed: int, lanes: int
+) -> Ops: ...
+def read_channels(
+    source: Source,
+    side: Side,
+    masks: _U8,
+    keys: int,
+    bit: int,
+    groups: _U8,
+    views: int,
+    view: _U8 | None,
+    start: _I32 | None,
+    extrapolates: bool,
+    limit: int,
+) -> tuple[int, _I32]: ...
+def write_channels(
+    side: Side,
+    masks: _U8,
+    bit: int,
+    groups: _U8,
+    views: int,
+    view: _U8 | None,
+    start: _I32 | None,
+    extrapolates: bool,
+    limit: int,
+    ideal: _F64,
+    left: float,
+    lanes: int,
+) -> tuple[Ops, _U8, _I32]: ...
+
+class Mixture:
+    def at(self, six: _I64, three: _I64, /) -> tuple[_F32, _F32]: ...
+    def __len__(self) -> int: ...
+
+def make_mixture(
+    chunk: tuple[_I32, _U32, _I32],
+    grid: tuple[_I64, int, int],
+    mask: _U8,
+    shares: _U16,
+    levels: int,
+    exponent: int,
+    /,
+) -> Mixture: ...
+def read_trajectories(
+    source: Source, keys: int, bases: int, width: int, bound: int, extrapolates: bool, /
+) -> tuple[int, _I32]: ...
+def write_trajectories(wanted: _I32, bound: int, extrapolates: bool, lanes: int, /) -> Ops: ...
+def read_shares(source: Source, side: Side, mask: _U8, bases: int, levels: int, /) -> tuple[int, _U16]: ...
+def write_shares(side: Side, mask: _U8, wanted: _U16, levels: int, lanes: int, /) -> Ops: ...
+
 # ---- values: `out` is filled
 
 def position_values(x: _I32, origin: _I64, mantissa: int, exponent: int, out: _F32, /) -> None: ...

@@ -179,5 +179,7 @@ void bind_harmonics(nb::module_& m);
 void bind_values(nb::module_& m);
 void bind_render(nb::module_& m);
 void bind_lossless(nb::module_& m);
+void bind_motion(nb::module_& m);
+void bind_bases(nb::module_& m);
 
 }  // namespace gsc

@@ -11,4 +11,6 @@ NB_MODULE(_kernels, m) {
   gsc::bind_values(m);
   gsc::bind_render(m);
   gsc::bind_lossless(m);
+  gsc::bind_motion(m);
+  gsc::bind_bases(m);
 }

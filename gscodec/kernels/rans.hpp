@@ -36,6 +36,8 @@ enum class Status : int {
   source = 11,
   value = 12,
   bits = 13,
+  motion_symbol = 14,
+  motion_value = 15,
 };
 
 constexpr u32 kPrecision = 24;

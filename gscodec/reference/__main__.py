@@ -1,4 +1,4 @@
-"""(6.9) `python -m gscodec.reference IN OUT [--file-order] [--trace FILE]`: from IN to the canonical PLY."""
+"""(6.9) `python -m gscodec.reference IN OUT [--tick N] [--file-order] [--trace FILE]`: canonical PLY."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from gscodec.errors import GscError, InputError
+from gscodec.errors import GscError, InputError, UsageError
 from gscodec.reference.container import read_container
 from gscodec.reference.decode import (
     DecodedChunk,
@@ -25,8 +25,10 @@ from gscodec.reference.decode import (
     scene_of,
     splat_from_integers,
 )
+from gscodec.reference.dynamic import is_dynamic, read_timeline, splats_at
 from gscodec.reference.lossless import is_lossless, read_lossless
 from gscodec.reference.lossless_ply import ply_from_lossless
+from gscodec.reference.timeline import scene_of as scene_of_timeline
 
 
 def trace(number: int, chunk: DecodedChunk) -> Iterator[dict[str, object]]:
@@ -71,6 +73,16 @@ def replace(target: Path, data: bytes) -> None:
             temporary.unlink()
 
 
+def ply_at(data: bytes, tick: int | None) -> bytes:
+    """(12.9) The scene of a file of the dynamic profile at a tick."""
+    timeline = read_timeline(data)
+    if tick is None:
+        raise UsageError("usage.time", "this scene changes with time: state --tick N")
+    scene = scene_of_timeline(timeline.static)
+    columns(scene)
+    return ply(scene, splats_at(timeline, tick))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Decode a file; the exit code follows the kind of error."""
     parser = argparse.ArgumentParser(prog="python -m gscodec.reference", description=__doc__)
@@ -78,11 +90,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path)
     parser.add_argument("--trace", type=Path, help="write the integers of every stage as JSON lines")
     parser.add_argument("--file-order", action="store_true", help="pay no attention to a permutation")
+    parser.add_argument("--tick", type=int, help="when; needed where the scene changes with time (12.9)")
     options = parser.parse_args(arguments)
     try:
         data = read(options.input)
         if is_lossless(data):
             write(options.output, ply_from_lossless(read_lossless(data)))
+            return 0
+        if is_dynamic(data):
+            write(options.output, ply_at(data, options.tick))
             return 0
         container = read_container(data)
         scene = scene_of(container)

@@ -169,15 +169,15 @@ class Stream:
         value = read_symbol(self.lane(number), self.tables[self.contexts[context]])
         return self.check(value, allowed, code)
 
-    def hybrid(self, number: int, context: int, allowed: range) -> int:
+    def hybrid(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
         """(3.6) A non-negative integer."""
         value = read_hybrid(self.lane(number), self.tables[self.contexts[context]])
-        return self.check(value, allowed, "static.range")
+        return self.check(value, allowed, code)
 
-    def signed(self, number: int, context: int, allowed: range) -> int:
+    def signed(self, number: int, context: int, allowed: range, code: str = "static.range") -> int:
         """(3.6) An integer of either sign."""
         value = signed_from_zigzag(read_hybrid(self.lane(number), self.tables[self.contexts[context]]))
-        return self.check(value, allowed, "static.range")
+        return self.check(value, allowed, code)
 
     def end(self) -> None:
         """(3.7) After the last value, nothing is left."""

@@ -1,4 +1,4 @@
-"""Makes the numeric tables of the specification (weights, sin, atan, logit, dilation, mag, rank).
+"""Makes the numeric tables of the specification (weights, sin, atan, logit, dilation, exp2, log2, mag, rank).
 
     python spec/tables/make_tables.py
 
@@ -70,6 +70,16 @@ def dilation_table() -> Iterable[int]:
         yield rounded(2**19 * (1 - (Decimal(-2) * j / 32).exp()).ln())
 
 
+def exp2_table() -> Iterable[int]:
+    """2^24 2^(j/1024)."""
+    return (rounded(2**24 * Decimal(2) ** (Decimal(j) / 1024)) for j in range(1025))
+
+
+def log2_table() -> Iterable[int]:
+    """2^20 log2(1 + j/1024)."""
+    return (rounded(2**20 * (1 + Decimal(j) / 1024).ln() / Decimal(2).ln()) for j in range(1025))
+
+
 def apportioned(shares: list[float], total: int) -> list[int]:
     """Frequencies of at least 1 that add up to `total`, in proportion to `shares`."""
     whole = sum(shares)
@@ -94,6 +104,8 @@ TABLES = {
     "atan": atan_table,
     "logit": logit_table,
     "dilation": dilation_table,
+    "exp2": exp2_table,
+    "log2": log2_table,
     "mag": mag,
     "rank": rank,
 }

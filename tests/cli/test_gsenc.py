@@ -252,7 +252,7 @@ def test_cameras_that_are_all_for_tests(scene_ply: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
-        ([], "Missing argument 'IN'"),
+        ([], "Missing argument 'IN...'"),
         (["in.ply"], "Missing option '-o'"),
         (["in.ply", "-o", "x", "--quality", "great"], "'great': expected near-lossless, high"),
         (["in.ply", "-o", "x", "--quality", "0.001"], "or 0.05 to 32"),

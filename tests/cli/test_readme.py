@@ -22,7 +22,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
 def prepare(scene_ply: Path, folder: Path) -> None:
     """The files that README speaks of."""
     (folder / "scans/room").mkdir(parents=True)
-    for name in ("scene.ply", "scans/room/one.ply"):
+    (folder / "frames").mkdir()
+    for name in ("scene.ply", "scans/room/one.ply", "frames/1.ply", "frames/2.ply"):
         shutil.copy(scene_ply, folder / name)
     write_cameras(folder / "cameras.json", make_rig(gscodec.read(scene_ply), views=12))
 

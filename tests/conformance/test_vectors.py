@@ -6,6 +6,8 @@ import csv
 import hashlib
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import faulty
 import features
 import hello
+import moving
 import pytest
 import uncommon
 
@@ -63,6 +66,7 @@ def test_integer_vectors_are_what_their_generators_make() -> None:
     made |= {("uncommon", vector.name): vector.data for vector in uncommon.lossless_files()}
     made |= {("regress", vector.name): vector.data for vector in uncommon.regress()}
     made["baseline", "hello"] = hello.hello()
+    made |= {(group, case.name): case.data for group, case in moving.all_cases()}
     stale = [key for key, data in made.items() if build.path_of(*key).read_bytes() != data]
     assert stale == []
     assert {name for group, name in made if group == "faulty"} == in_group("faulty").keys()
@@ -77,10 +81,51 @@ def test_faulty_vectors_have_the_code_that_they_were_made_for() -> None:
 def test_every_stream_error_has_a_vector() -> None:
     with (ROOT / "spec/tables/errors.csv").open(encoding="utf-8", newline="") as file:
         codes = {row["code"] for row in csv.DictReader(file) if row["error_class"] in STREAM_CLASSES}
-    outcomes = [vector.get(part) for vector in MANIFEST for part in ("error", "metadata", "thumbnail")]
+    parts = ("error", "metadata", "thumbnail", "tensors")
+    outcomes = [vector.get(part) for vector in MANIFEST for part in parts]
     errors = [facts.get("error", facts) for facts in outcomes if isinstance(facts, dict)]
     provoked = {error["code"] for error in errors if "code" in error}
     assert codes - provoked == set(faulty.NOT_PROVOKED)
+
+
+def test_vectors_of_the_dynamic_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are what they were made for, and run.py starts a decoder at each of their ticks."""
+    (tmp_path / "manifest.json").write_text('{"vectors": []}')
+    shutil.copy(ROOT / "conformance/run.py", tmp_path)
+    monkeypatch.setattr(build, "VECTORS", tmp_path / "vectors")
+    monkeypatch.setattr(build, "MANIFEST", tmp_path / "manifest.json")
+    assert build.main(["--only", "dynamic_"]) == 0
+    entries = json.loads((tmp_path / "manifest.json").read_text())["vectors"]
+    assert len(entries) > 100
+    assert {"baseline", "uncommon", "faulty"} == {entry["group"] for entry in entries}
+    decoder = [sys.executable, "-m", "gscodec.reference", "{in}", "{out}"]
+    runner = [sys.executable, str(tmp_path / "run.py"), "--match", "dynamic_gap"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*runner, "--", *decoder, "--tick", "{tick}"], capture_output=True, text=True, check=False,
+        env=environment, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "9 passed, 0 failed"), done.stdout
+    done = subprocess.run(
+        [*runner, "--", *decoder], capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+    assert (done.returncode, "1 of the dynamic profile skipped" in done.stdout) == (1, True)
+
+
+GSDEC = ["-m", "gscodec.cli.gsdec", "--tick", "{tick}", "{in}", "-o", "{out}", "--quiet", "--no-comments"]
+REFERENCE = ["-m", "gscodec.reference", "--tick", "{tick}", "{in}", "{out}"]
+
+
+@pytest.mark.parametrize("decoder", [GSDEC, REFERENCE], ids=["gsdec", "reference"])
+@pytest.mark.parametrize(("match", "count"), [("motion_models", 12), ("motion_one_segment", 5)])
+def test_both_decoders_pass_vectors_at_their_ticks(decoder: list[str], match: str, count: int) -> None:
+    """Of some vectors; tests/dynamic has all of them, bin/check all with the commands."""
+    command = [sys.executable, str(ROOT / "conformance/run.py"), "--codes", "--match", match]
+    done = subprocess.run(
+        [*command, "--", sys.executable, *decoder], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"{count} passed, 0 failed"), done.stdout
 
 
 def test_the_chosen_seeds_cover_much() -> None:

@@ -92,6 +92,9 @@ def test_every_code_is_in_the_table_with_its_clause() -> None:
         "parm.built_in": "Unsupported",
         "chunk.order": "Unsupported",
         "chunk.flags": "Unsupported",
+        "motion.model": "Unsupported",
+        "motion.flags": "Unsupported",
+        "container.reserved": "Unsupported",
         "limit.stream_symbols": "LimitError",
     }
     for code, clause in CLAUSES.items():

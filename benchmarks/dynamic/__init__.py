@@ -1,0 +1,1 @@
+"""Dynamic scenes: sequences made from real ones, coded by us and frame by frame by others."""

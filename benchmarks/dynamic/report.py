@@ -1,0 +1,156 @@
+"""RESULTS.md and RESULTS.csv of the dynamic benchmark, from the figures of its sequences."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.dynamic.judge import mean_psnr
+from benchmarks.ratios import MARKS, bytes_at
+from benchmarks.tables import markdown, write_csv
+
+Row = dict[str, Any]
+OURS = "gscodec"
+TARGETS = {  # at most this share of our static codec's bytes, and of SOG's
+    "sway": (1 / 6, 1 / 20), "twist": (1 / 6, 1 / 20), "wave": (1 / 6, 1 / 20),
+    "still": (1 / 20, 1 / 60), "monkey": (1.0, None),
+}  # fmt: skip
+HEAD = """# Dynamic scenes
+
+By `python -m benchmarks.dynamic`: sequences made by moving real static scenes, and two that are files (wave,
+monkey). There is no real capture by many cameras among them. PSNR is that of pictures of every frame through
+three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: the peer
+is below our lowest point; `~`: above our highest, extrapolated.
+"""
+AROUND = 3  # frames on either side of a border
+RATES = [
+    ("sequence", "sequence", ""), ("codec", "codec", ""), ("point", "quality", ""), ("gof", "GOF", ""),
+    ("kb", "kB/frame", ".2f"), ("mbps", "Mbit/s", ".2f"), ("psnr", "PSNR, dB", ".2f"),
+    ("encode", "encode, CPU s/frame", ".2f"), ("decode", "decode, CPU s/frame", ".3f"),
+    ("mb", "peak MB", ".0f"), ("missing", "missing", ""),
+]  # fmt: skip
+RATIOS = [
+    ("sequence", "sequence", ""), ("peer", "frame by frame with", ""), ("psnr", "at PSNR, dB", ".2f"),
+    ("theirs", "its kB/frame", ".2f"), ("ours", "our kB/frame", ".2f"), ("times", "times smaller", ""),
+    ("wanted", "wanted", ".0f"), ("met", "met", ""),
+]  # fmt: skip
+BORDERS = [
+    ("sequence", "sequence", ""), ("point", "quality", ""), ("gof", "GOF", ""), ("borders", "borders", "d"),
+    ("largest", "largest loss of a segment's ends to its mean, dB", ".2f"), ("met", "at most 0.5", ""),
+]  # fmt: skip
+
+
+def rate_rows(facts: Row) -> list[Row]:
+    """Bytes a frame and PSNR of every coding of a sequence."""
+    out = []
+    for row in facts["rows"]:
+        base = {
+            "sequence": facts["name"],
+            "codec": row["codec"],
+            "point": row["point"],
+            "gof": row.get("gof", ""),
+        }
+        if "missing" in row:
+            out.append({**base, "missing": row["missing"]})
+            continue
+        each = row["bytes"] / row["frames"]
+        out.append({
+            **base, "kb": each / 1e3, "mbps": 8e-6 * each * facts["fps"], "psnr": row["psnr"],
+            "encode": row["encode_cpu_s"] / row["frames"], "mb": row.get("encode_mb"),
+            "decode": row["decode_cpu_s"] / row["frames"] if "decode_cpu_s" in row else None,
+        })  # fmt: skip
+    return out
+
+
+def ratio_rows(facts: Row) -> list[Row]:
+    """Our bytes a frame at the PSNR of every point of the others, and of our own static codec."""
+    measured = [row for row in facts["rows"] if "missing" not in row]
+    gofs = list(dict.fromkeys(row["gof"] for row in measured if row["codec"] == OURS))
+    if not gofs:
+        return []
+    ours = [
+        (row["psnr"], row["bytes"] / row["frames"])
+        for row in measured
+        if row["codec"] == OURS and row["gof"] == gofs[0]
+    ]
+    static = [
+        (row["psnr"], row["bytes"] / row["frames"])
+        for row in measured
+        if row["codec"] == f"{OURS}, frame by frame"
+    ]
+    goals = TARGETS.get(facts["name"], (None, None))
+    out = []
+    if len(ours) > 1 and len(static) > 1:
+        for psnr, size in ours:  # at the points that both have
+            found = bytes_at(static, psnr)
+            out.append(
+                _ratio(
+                    facts,
+                    f"{OURS}, frame by frame",
+                    psnr,
+                    found.bytes_per_splat,
+                    size,
+                    MARKS[found.where],
+                    goals[0],
+                )
+            )
+    if len(ours) > 1:
+        for row in (row for row in measured if not row["codec"].startswith(OURS)):
+            found = bytes_at(ours, row["psnr"])
+            goal = goals[1] if row["codec"] == "SOG" else None
+            theirs = row["bytes"] / row["frames"]
+            out.append(
+                _ratio(
+                    facts, row["codec"], row["psnr"], theirs, found.bytes_per_splat, MARKS[found.where], goal
+                )
+            )
+    return out
+
+
+def _ratio(
+    facts: Row, peer: str, psnr: float, theirs: float, ours: float, mark: str, goal: float | None
+) -> Row:
+    return {
+        "sequence": facts["name"], "peer": peer, "psnr": psnr, "theirs": theirs / 1e3, "ours": ours / 1e3,
+        "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal,
+        "met": "" if goal is None else "yes" if ours <= goal * theirs else "no",
+    }  # fmt: skip
+
+
+def border_rows(facts: Row) -> list[Row]:
+    """How far the frames next to the borders of segments are under the mean of their segment."""
+    out = []
+    for row in facts["rows"]:
+        if row["codec"] != OURS or not row.get("segments") or len(row["by_frame"]) != row["frames"]:
+            continue
+        largest = -math.inf
+        per_frame = sum(duration for _, duration in row["segments"]) / row["frames"]
+        first = row["segments"][0][0]
+        for start, duration in row["segments"]:
+            begin, end = round((start - first) / per_frame), round((start + duration - first) / per_frame)
+            values = row["by_frame"][begin:end]
+            if values:
+                ends = [*values[:AROUND], *values[-AROUND:]]
+                largest = max(largest, mean_psnr(values) - min(ends))
+        out.append({
+            "sequence": facts["name"], "point": row["point"], "gof": row["gof"],
+            "borders": len(row["segments"]) - 1, "largest": largest, "met": "yes" if largest <= 0.5 else "no",
+        })  # fmt: skip
+    return out
+
+
+def write_results(folder: Path) -> None:
+    """RESULTS.md and RESULTS.csv from every JSON file of the folder."""
+    every = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    rates = [row for facts in every for row in rate_rows(facts)]
+    write_csv(folder / "RESULTS.csv", rates, [key for key, _, _ in RATES])
+    parts: Sequence[tuple[str, str]] = [
+        ("At equal PSNR", markdown([row for facts in every for row in ratio_rows(facts)], RATIOS)),
+        ("Borders of segments", markdown([row for facts in every for row in border_rows(facts)], BORDERS)),
+        ("Every point", markdown(rates, RATES)),
+    ]
+    text = "\n".join([HEAD, *(f"## {title}\n\n{table}" for title, table in parts)])
+    (folder / "RESULTS.md").write_text(text, encoding="utf-8")

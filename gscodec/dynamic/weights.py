@@ -1,0 +1,42 @@
+"""(12.10) Tensors that a .gsc of any profile carries: `weights`, `tensors_in`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gscodec.container.feed import Bytes
+from gscodec.container.reader import ContainerReader, Skipped
+from gscodec.container.tensors import Tensors, find_tensors
+from gscodec.dynamic.reader import events_of, is_dynamic
+from gscodec.errors import UsageError
+from gscodec.io.safetensors import arrays_of
+from gscodec.limits import LEVELS, Limits
+
+
+def weights(data: Bytes) -> dict[str, NDArray[Any]] | None:
+    """The tensors of a .gsc, such as the weights of a feature decoder: name -> array; None without any.
+
+    BF16 comes as float32, without loss. The whole container is checked. Raises `StreamError`, `InputError`
+    "safetensors.format".
+    """
+    found = tensors_in(data)
+    return None if found is None else arrays_of(found.data)
+
+
+def tensors_in(data: Bytes) -> Tensors | None:
+    """The safetensors file in a .gsc. Raises `StreamError`."""
+    if is_dynamic(memoryview(data)[:16]):
+        skipped = [event for event in events_of([memoryview(data)]) if isinstance(event, Skipped)]
+    else:
+        reader = ContainerReader()
+        reader.feed(data)
+        reader.close()
+        skipped = [event for event in reader.events() if isinstance(event, Skipped)]
+    return find_tensors(skipped, Limits.of_level(LEVELS[-1]))
+
+
+def no_weights() -> UsageError:
+    """The error for a file without tensors where they are wanted."""
+    return UsageError("usage.weights", "the file carries no tensors")

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gscodec.api import encode, encode_file, encode_sequence, read, read_cameras, write
-    from gscodec.container.about import metadata, scene_offset, thumbnail
     from gscodec.container.metadata import Metadata
     from gscodec.container.thumbnail import Thumbnail
     from gscodec.decoder import Decoder
+    from gscodec.dynamic.about import metadata, scene_offset, thumbnail
     from gscodec.dynamic.scene import Scene, open
     from gscodec.errors import (
         EncodeError,
@@ -83,12 +83,12 @@ _MODULES = {
     "encode": "api",
     "encode_file": "api",
     "encode_sequence": "api",
-    "metadata": "container.about",
+    "metadata": "dynamic.about",
     "open": "dynamic.scene",
     "read": "api",
     "read_cameras": "api",
-    "scene_offset": "container.about",
-    "thumbnail": "container.about",
+    "scene_offset": "dynamic.about",
+    "thumbnail": "dynamic.about",
     "weights": "dynamic.weights",
     "write": "api",
 }

@@ -167,6 +167,7 @@ ROWS: tuple[Row, ...] = (
     Row('usage.max_splats', 'UsageError', 2, '', 'a negative number of splats', 'give 0 or more'),
     Row('usage.merge', 'UsageError', 2, '', 'files whose chunks cannot stand in one file', 'encode the scenes alike'),
     Row('usage.sequence', 'UsageError', 2, '', 'an argument about a sequence of frames that cannot be', 'correct the argument'),
+    Row('sequence.axes', 'InputError', 3, '', 'frames of a sequence have different axes or rendering models', 'bring them into one format first: gscodec convert'),
     Row('sequence.gap', 'InputError', 3, '', 'numbers are missing among the files of a sequence', 'get the missing files; or allow gaps (--allow-gaps)'),
     Row('sequence.sh_degree', 'InputError', 3, '', 'frames of a sequence have harmonics of different degrees', 'give a degree that all have (--sh-degree)'),
     Row('compressed.header', 'InputError', 3, '', 'a PLY file is not laid out as a compressed one', 'read it as what it is; or write it anew'),

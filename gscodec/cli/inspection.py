@@ -24,11 +24,11 @@ from gscodec._generated import (
 from gscodec.chunk import chunk_reader, read_fields, read_lengths, stream_names
 from gscodec.container import Chunk, ContainerReader, End, FileHeader, SceneHeader, Skipped
 from gscodec.container import Parameters as ParametersEvent
-from gscodec.container.about import second_thumbnail
 from gscodec.container.header import HEADER_BYTES, VERSION
 from gscodec.container.metadata import MetadataReader
 from gscodec.container.section import SECTION_FRAME_BYTES, read_section_header
 from gscodec.container.thumbnail import Thumbnail, read_thumbnail
+from gscodec.dynamic.about import second_thumbnail
 from gscodec.errors import InputError, StreamError
 from gscodec.limits import LEVELS, Limits
 from gscodec.parameters import (
@@ -143,7 +143,7 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
         }
         for name, count in parts.items()
     ]
-    facts["bytes_by_stream"] = _named(walk.streams, walk.scene)
+    facts["bytes_by_stream"] = named(walk.streams, walk.scene)
     overhead = {
         "headers": sum(parts.get(name, 0) for name in ("container", "chunk headers", "parameters")),
         "tables": walk.tables,
@@ -179,7 +179,7 @@ def _parts(walk: _Walk) -> dict[str, int]:
     for name, count in walk.streams.items():
         part = PART_OF.get(name, name)
         parts[part] = parts.get(part, 0) + count
-    parts = _named(parts, walk.scene)
+    parts = named(parts, walk.scene)
     parts |= {
         "chunk headers": walk.chunk_headers,
         "parameters": walk.settings,
@@ -192,7 +192,7 @@ def _parts(walk: _Walk) -> dict[str, int]:
     return parts
 
 
-def _named(counts: dict[str, int], scene: SceneHeader | None) -> dict[str, int]:
+def named(counts: dict[str, int], scene: SceneHeader | None) -> dict[str, int]:
     """Streams of extra attributes by the attribute's name."""
     extras = scene.extras if scene is not None else ()
     names = {f"extra {number}": f"extra {extra.name}" for number, extra in enumerate(extras)}
@@ -358,6 +358,6 @@ def _add_chunk(walk: _Walk, event: Chunk) -> None:
             "depth": chunk.grid.depth,
             "cell": 2.0 * coding.position_mantissa * 2.0**chunk.grid.exponent,
             "trees": list(chunk.tree_counts),
-            "bytes_by_stream": _named(sizes, scene),
+            "bytes_by_stream": named(sizes, scene),
         }
     )

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from click.core import ParameterSource
 
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import Teller, counted, open_output, size_in_words
-from gscodec.cli.storing import Wishes
+from gscodec.cli.storing import Wishes, moved_warning
 
 GOF = 60
 STAGES = [("reading", 0.15), ("looking", 0.1), ("static layer", 0.1), ("segments", 0.65)]
@@ -154,6 +155,7 @@ def encode_sequence(
             progress=progress,
             metadata=wishes.texts(),
             thumbnail=wishes.thumbnail,
+            offset=wishes.offset,
             **options,
         )
     seconds = time.perf_counter() - start
@@ -163,6 +165,12 @@ def encode_sequence(
         teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
     if has_aim and not report.get("target_reached"):
         teller.warn("the target was not reached by the frame in the middle: this is the nearest")
+    names: list[str] = report["left_out_extras"]
+    wanted = [name for name in names if not any(fnmatchcase(name, each) for each in wishes.drop_extra)]
+    if wanted:
+        teller.warn(f"properties of a sequence that viewers do not use are left out: {', '.join(wanted)}")
+    if any(report.pop("moved")):
+        teller.warn(moved_warning(report["offset"]))
     if not report.get("segment_splats") and not report.get("static_splats"):
         teller.warn("the input has no splats")
     mbps = 8e-6 * size / max(float(report["seconds"]), 1e-9)

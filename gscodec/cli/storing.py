@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,10 +154,15 @@ def warnings(scene: SplatFile, report: dict[str, object], wishes: Wishes) -> Ite
     if lossless:
         yield f"no step keeps {', '.join(lossless)} that close: kept lossless"
     if any(scene.moved):
-        x, y, z = scene.offset
-        yield f"positions are stored relative to {x:.12g}, {y:.12g}, {z:.12g}: gsdec --world adds this again"
+        yield moved_warning(scene.offset)
     if wishes.thumbnail is not None and report.get("thumbnail") is False:
         yield "no thumbnail: no camera sees anything"
+
+
+def moved_warning(offset: Sequence[float]) -> str:
+    """What a person should know of positions that were moved."""
+    x, y, z = offset
+    return f"positions are stored relative to {x:.12g}, {y:.12g}, {z:.12g}: gsdec --world adds this again"
 
 
 def _refuse(constant: str) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from gscodec._generated import profiles, temporal_kernels
 from gscodec.cli.inspection import Inspection, scene_facts, tensor_facts
+from gscodec.cli.timeline_parts import TimelineParts
 from gscodec.container import Chunk, End, FileHeader, SceneHeader, Skipped
-from gscodec.container.about import second_thumbnail
 from gscodec.container.header import HEADER_BYTES, VERSION
 from gscodec.container.metadata import MetadataReader
 from gscodec.container.section import read_section_header
 from gscodec.container.thumbnail import Thumbnail, read_thumbnail
+from gscodec.dynamic.about import second_thumbnail
 from gscodec.dynamic.reader import SegmentEnd, events_of
 from gscodec.dynamic.timeline import SegmentHeader, Time
 from gscodec.errors import StreamError
@@ -39,6 +40,7 @@ class _Walk:
     texts: MetadataReader = field(default_factory=lambda: MetadataReader(Limits.of_level(LEVELS[-1])))
     thumbnail: Thumbnail | None = None
     tensors: list[Skipped] = field(default_factory=list)
+    parts: TimelineParts = field(default_factory=TimelineParts)
     problems: list[str] = field(default_factory=list)
 
 
@@ -68,6 +70,8 @@ def inspect_timeline(data: bytes) -> Inspection:
 
 
 def _add(walk: _Walk, event: object, size: int) -> None:
+    if walk.scene is not None:
+        walk.parts.add(event, walk.scene)
     if isinstance(event, SceneHeader):
         walk.scene = event
     elif isinstance(event, Time):
@@ -117,6 +121,11 @@ def _facts(walk: _Walk, data: bytes) -> dict[str, Any]:
     facts["sections"] = [
         {"id": id, "count": count, "bytes": size, "share": size / len(data)}
         for id, (count, size) in walk.sections.items()
+    ]
+    parts = walk.parts.found(walk.scene)
+    parts["container and other sections"] = len(data) - sum(parts.values())
+    facts["parts"] = [
+        {"part": name, "bytes": size, "share": size / len(data)} for name, size in parts.items()
     ]
     facts["metadata"] = [{"kind": text.kind, "bytes": len(text.text.encode())} for text in walk.texts.found]
     picture = walk.thumbnail
@@ -190,6 +199,8 @@ def timeline_lines(facts: dict[str, Any]) -> list[str]:
         for each in facts["sections"]
     ]
     out += table("Bytes", ["section", "count", "bytes", "share"], rows, left=1)
+    rows = [[each["part"], f"{each['bytes']:,}", f"{100 * each['share']:.1f} %"] for each in facts["parts"]]
+    out += table("Bytes by attribute", ["part", "bytes", "share"], rows, left=1)
     if time is not None:
         out += ["", "Time"] + [f"  {name:19} {value}" for name, value in _time_rows(time)]
     if scene := facts.get("scene"):

@@ -7,9 +7,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gscodec.container.feed import Bytes
-from gscodec.container.reader import ContainerReader, Skipped
+from gscodec.container.reader import Skipped
 from gscodec.container.tensors import Tensors, find_tensors
-from gscodec.dynamic.reader import events_of, is_dynamic
+from gscodec.dynamic.about import any_events
 from gscodec.errors import UsageError
 from gscodec.io.safetensors import arrays_of
 from gscodec.limits import LEVELS, Limits
@@ -27,13 +27,7 @@ def weights(data: Bytes) -> dict[str, NDArray[Any]] | None:
 
 def tensors_in(data: Bytes) -> Tensors | None:
     """The safetensors file in a .gsc. Raises `StreamError`."""
-    if is_dynamic(memoryview(data)[:16]):
-        skipped = [event for event in events_of([memoryview(data)]) if isinstance(event, Skipped)]
-    else:
-        reader = ContainerReader()
-        reader.feed(data)
-        reader.close()
-        skipped = [event for event in reader.events() if isinstance(event, Skipped)]
+    skipped = [event for event in any_events(data) if isinstance(event, Skipped)]
     return find_tensors(skipped, Limits.of_level(LEVELS[-1]))
 
 

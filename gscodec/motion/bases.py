@@ -150,6 +150,12 @@ def read_fields(f: FieldReader, known: Mapping[int, Bases], section: str) -> tup
     return known[id], f.integer("u16", 1, MAX_LEVELS)
 
 
+def skip_fields(f: FieldReader) -> None:
+    """(12.7) Go beyond the fields, whatever the bases are."""
+    f.integer("u8")
+    f.integer("u16", 1, MAX_LEVELS)
+
+
 def write_fields(f: FieldWriter, bases: int, levels: int) -> None:
     """(12.7) The mirror of `read_fields`."""
     f.integer("u8", bases)

@@ -6,7 +6,7 @@ Arrays are of the M distinct splats of the chunk, in coded order; keys are 1 to 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,18 +154,7 @@ def read_coder(fields: FieldReader, sizes: Mapping[str, int], section: str = SEC
 
     Nothing of the streams is decoded yet. Raises `Malformed`.
     """
-    count, words = fields.integer("u8", 1, MAX_TABLES), fields.integer("u32")
-    if len(fields.payload) - fields.position < 4 * words:
-        raise fields.wrong_length()
-    table_place, table_words = fields.place, _bytes(fields, words)
-    lengths: dict[str, list[int]] = {}
-    for name in sizes:
-        place = fields.place
-        if (lanes := fields.integer("u8", 1, 4)) == 3:
-            raise fields.malformed("motion.range", "3 lanes", place)
-        lengths[name] = fields.integers("u32", lanes)
-    if len(fields.payload) - fields.position != 4 * sum(map(sum, lengths.values())):
-        raise fields.wrong_length()
+    count, table_place, table_words, lengths = _read_lanes(fields, sizes)
     streams = {}
     for name, counts in lengths.items():
         place = fields.place
@@ -175,6 +164,30 @@ def read_coder(fields: FieldReader, sizes: Mapping[str, int], section: str = SEC
         )
     tables, maps = read_tables(table_words, count, sizes, offset=table_place, section=section)
     return Coded(tables=tables, maps=maps, streams=streams)
+
+
+def read_lengths(fields: FieldReader, names: Iterable[str]) -> dict[str, int]:
+    """(12.5) Bytes of the streams with these names, as the coder part says. Raises `Malformed`."""
+    return {name: 4 * sum(counts) for name, counts in _read_lanes(fields, names)[3].items()}
+
+
+def _read_lanes(
+    fields: FieldReader, names: Iterable[str]
+) -> tuple[int, int, NDArray[np.uint8], dict[str, list[int]]]:
+    """How many tables, where they are, what they are, and the words of the lanes of each stream."""
+    count, words = fields.integer("u8", 1, MAX_TABLES), fields.integer("u32")
+    if len(fields.payload) - fields.position < 4 * words:
+        raise fields.wrong_length()
+    table_place, table_words = fields.place, _bytes(fields, words)
+    lengths: dict[str, list[int]] = {}
+    for name in names:
+        place = fields.place
+        if (lanes := fields.integer("u8", 1, 4)) == 3:
+            raise fields.malformed("motion.range", "3 lanes", place)
+        lengths[name] = fields.integers("u32", lanes)
+    if len(fields.payload) - fields.position != 4 * sum(map(sum, lengths.values())):
+        raise fields.wrong_length()
+    return count, table_place, table_words, lengths
 
 
 def _bytes(fields: FieldReader, words: int) -> NDArray[np.uint8]:

@@ -63,6 +63,12 @@ class KeyframesFields:
         """Whether an attribute changes."""
         return bool(self.attributes >> NAMES.index(name) & 1)
 
+    @property
+    def streams(self) -> list[str]:
+        """(12.8) The names of the streams in order."""
+        first = ["lifespans"] if self.flags & LIFESPANS else []
+        return [*first, "masks", *filter(self.has, NAMES)]
+
     def channels(self, coding: CodingParameters, integers: ChunkIntegers) -> Iterator[tuple[str, Channel]]:
         """(12.8) The streams of channels in order."""
         count = 0 if coding.harmonics is None else coding.harmonics.bounds[-1]

@@ -21,7 +21,7 @@ from gscodec.entropy.fields import FieldReader, FieldWriter
 from gscodec.errors import Unsupported
 from gscodec.motion import bases, keyframes, polynomial
 from gscodec.motion.bases import Bases, MixtureIntegers
-from gscodec.motion.channels import CLAUSE, SECTION, Around, read_coder
+from gscodec.motion.channels import CLAUSE, SECTION, Around, read_coder, read_lengths
 from gscodec.motion.keyframes import KeyframesIntegers
 from gscodec.motion.polynomial import PolynomialIntegers
 from gscodec.motion.shown import NOTHING, Shown
@@ -30,6 +30,7 @@ from gscodec.parameters import CodingParameters
 NONE, POLYNOMIAL, BASES, KEYFRAMES = range(4)
 FLAGS = {NONE: 0, POLYNOMIAL: polynomial.FLAGS, BASES: bases.FLAGS, KEYFRAMES: keyframes.FLAGS}
 MAX_SYMBOLS = 1 << 24
+MAX_DURATION = (1 << 32) - 1
 Integers: TypeAlias = PolynomialIntegers | MixtureIntegers | KeyframesIntegers
 
 
@@ -81,6 +82,21 @@ def write_head(f: FieldWriter, model: int, flags: int, span: tuple[int, int]) ->
     f.integers("u8", [model, flags])
     f.integer("u16", 0)
     f.integers("u32", list(span))
+
+
+def stream_bytes(payload: memoryview, offset: int, coding: CodingParameters) -> dict[str, int]:
+    """(12.5) Bytes of each stream of a MOTN; nothing is decoded. Raises `StreamError`."""
+    f = motion_reader(payload, offset)
+    model, flags, _ = read_head(f, MAX_DURATION)
+    names: list[str] = []
+    if model == POLYNOMIAL:
+        names = list(polynomial.read_fields(f, flags).sizes(coding.classes))
+    elif model == BASES:
+        bases.skip_fields(f)
+        names = list(bases.sizes(coding.classes))
+    elif model == KEYFRAMES:
+        names = keyframes.read_fields(f, flags, coding).streams
+    return read_lengths(f, names) if names else {}
 
 
 def _unsupported(code: str, message: str, place: int, clause: str = CLAUSE) -> Unsupported:

@@ -62,3 +62,32 @@ def test_what_cannot_be(folder: Path, tmp_path: Path, arguments: list[str], mess
     found = CliRunner().invoke(command, [*words, "-o", str(tmp_path / "x.gsc"), "--effort", "1"])
     assert found.exit_code != 0
     assert message in str(found.output) + str(found.exception)
+
+
+def test_what_a_file_holds_besides(folder: Path, tmp_path: Path) -> None:
+    target, note = tmp_path / "scene.gsc", tmp_path / "note.json"
+    note.write_text('{"licence": "CC0-1.0"}')
+    stored = ["--meta", str(note), "--thumbnail", "32", "--offset", "1,2,3"]
+    found = CliRunner().invoke(command, [str(folder), "-o", str(target), "--effort", "1", *stored])
+    assert found.exit_code == 0, found.output
+    assert "relative to 1, 2, 3" in found.output
+    data = target.read_bytes()
+    assert [text.text for text in gscodec.metadata(data)] == [note.read_text()]
+    picture = gscodec.thumbnail(data)
+    assert picture is not None
+    assert max(picture.width, picture.height) == 32
+    assert gscodec.scene_offset(data) == (1, 2, 3)
+
+
+def test_what_is_left_out_is_said(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "frames"
+    place.mkdir()
+    for path in folder.iterdir():
+        splats = gscodec.read(path)
+        label = np.arange(len(splats), dtype=np.int32)
+        gscodec.write(place / path.name, replace(splats, extras={"label": label}))
+    for options, is_said in (([], True), (["--drop-extra", "la*"], False)):
+        arguments = [str(place), "-o", str(tmp_path / "x.gsc"), "--effort", "1", *options]
+        found = CliRunner().invoke(command, arguments)
+        assert found.exit_code == 0, found.output
+        assert ("are left out: label" in found.output) == is_said

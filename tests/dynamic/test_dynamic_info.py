@@ -32,8 +32,12 @@ def test_segments_and_bytes(tmp_path: Path) -> None:
         (200, 100, 3),
     ]
     assert sum(each["bytes"] for each in facts["sections"]) + 20 == len(dynamic.FILE)
+    parts = {each["part"]: each["bytes"] for each in facts["parts"]}
+    assert sum(parts.values()) == len(dynamic.FILE)
+    assert min(parts[name] for name in ("position", "scale", "colour", "parameters and tables")) > 0
     text, error = info(path)
     assert error is None
+    assert "Bytes by attribute" in text
     assert "3 segments, 0.300 s" in text
     assert "Mbit/s" in text
 

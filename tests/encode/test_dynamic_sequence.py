@@ -123,3 +123,52 @@ def test_rates() -> None:
     for wrong in (0, -1, "x", "1/0"):
         with pytest.raises(gscodec.UsageError, match="fps"):
             rate_of(wrong)
+
+
+def test_frames_of_other_axes(tmp_path: Path, scene: gscodec.Splats) -> None:
+    gscodec.write(tmp_path / "0.ply", scene)
+    gscodec.write(tmp_path / "1.spz", scene)
+    with pytest.raises(gscodec.InputError, match=r"1\.spz are right_up_back") as caught:
+        open_sequence(tmp_path).read(1)
+    assert caught.value.code == "sequence.axes"
+
+
+def test_far_frames_have_the_offset_of_the_first(tmp_path: Path, scene: gscodec.Splats) -> None:
+    exact = scene.positions + np.array([500_000.0, 4_000_000.0, 100.0])
+    for frame in range(3):
+        (tmp_path / f"{frame}.ply").write_bytes(with_doubles(scene, exact + frame / 8))
+    report: dict[str, object] = {}
+    data = gscodec.encode_sequence(
+        str(tmp_path / "*.ply"), offset="auto", effort=1, quality=0.05, report=report
+    )
+    with gscodec.open(data) as opened:
+        assert opened.header is not None
+        assert opened.header.offset == report["offset"] != (0, 0, 0)
+        middle = np.median(opened.at_tick(480).positions + np.array(opened.header.offset), axis=0)
+    assert middle == pytest.approx(np.median(exact, axis=0) + 0.25, abs=0.02)
+
+
+def test_frames_with_offsets_of_their_own_are_brought_together(tmp_path: Path, scene: gscodec.Splats) -> None:
+    for frame in range(2):
+        gscodec.write(tmp_path / f"{frame}.ply", scene)
+        text = (tmp_path / f"{frame}.ply").read_bytes()
+        stated = b"ply\nformat binary_little_endian 1.0\ncomment offset %d 0 0\n" % (5 + frame)
+        (tmp_path / f"{frame}.ply").write_bytes(stated + text.split(b"\n", 2)[2])
+    sequence = open_sequence(tmp_path)
+    moved = sequence.read(1).splats.positions - sequence.read(0).splats.positions
+    assert sequence.offset == (5, 0, 0)
+    assert np.allclose(moved, (1, 0, 0), atol=1e-5)
+
+
+def with_doubles(splats: gscodec.Splats, positions: np.ndarray) -> bytes:
+    """A PLY file whose positions are doubles."""
+    floats = ["f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2"]
+    floats += [f"rot_{k}" for k in range(4)]
+    names = [*("double x", "double y", "double z"), *(f"float {name}" for name in floats)]
+    table = np.zeros(len(splats), [("xyz", "<f8", 3), ("rest", "<f4", len(floats))])
+    table["xyz"] = positions
+    columns = (splats.sh_dc, splats.opacities[:, None], splats.scales, splats.rotations)
+    table["rest"] = np.concatenate(columns, axis=1)
+    properties = "".join(f"property {name}\n" for name in names)
+    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(splats)}\n{properties}end_header\n"
+    return header.encode() + table.tobytes()

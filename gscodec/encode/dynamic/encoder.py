@@ -74,6 +74,7 @@ class SequenceEncoder:
         )
         system = sequence.axes if wishes.coordinate_system is None else wishes.coordinate_system
         self.scene: SceneHeader = scene_header(first, system, sequence.model)
+        self.scene = replace(self.scene, offset=sequence.offset)
         self.windows = gofs.windows(self.survey.linked, sequence.places, self.gof)
         self.time = Time(
             rate=wishes.fps.numerator * TICKS,

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from gscodec._generated import coordinate_systems, rendering_models
 from gscodec.encode.inputs import finite_rows, to_splats
 from gscodec.errors import EncodeError, InputError, UsageError
-from gscodec.io.formats import FORMATS, read_splats
+from gscodec.io.formats import FORMATS, format_of, read_ply_file
+from gscodec.io.offset import NOWHERE, Offset
+from gscodec.io.splat_file import SplatFile
 from gscodec.splats import SH_REST_COUNTS, Splats
 
 DIGITS = re.compile(r"(\d+)")
@@ -46,7 +48,9 @@ class FrameSequence:
 
     sources  paths of files that `read_splats` knows, or splats (see `gscodec.encode`)
     places   (len,) ascending whole numbers from 0: the time of each, in frames
-    axes     coordinate system of the first file; `model` its rendering model
+    axes     coordinate system of the first file; `model` its rendering model; `offset` and `moved` as in
+             `SplatFile`: those of all frames. Known once a frame was read
+    extras   names of extra attributes that were left out so far
     """
 
     def __init__(
@@ -56,8 +60,12 @@ class FrameSequence:
         *,
         sh_degree: int | None = None,
         nonfinite: str = "drop",
+        offset: Offset | None = None,
     ) -> None:
-        """`sh_degree`: of all frames, higher ones lose harmonics. Raises `UsageError` "usage.sequence"."""
+        """`sh_degree`: of all frames, higher ones lose harmonics; `offset` as in `read_ply`, of the first.
+
+        Raises `UsageError` "usage.sequence".
+        """
         if not len(sources):
             raise UsageError("usage.sequence", "a sequence without frames")
         if sh_degree is not None and sh_degree not in range(4):
@@ -71,6 +79,9 @@ class FrameSequence:
         self._orders: dict[int, tuple[int, int]] = {}  # of frames: where in the file, and how many
         self._file: BinaryIO | None = None
         self.axes, self.model = coordinate_systems.UNSPECIFIED, rendering_models.CLASSIC
+        self._wanted, self._is_begun = offset, False
+        self.offset = self.moved = NOWHERE
+        self.extras: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -89,19 +100,18 @@ class FrameSequence:
         """The frame without extra attributes.
 
         Raises `InputError`; `InputError` "sequence.sh_degree" for other harmonics than the first has, unless
-        a degree was given; `EncodeError` "encode.nonfinite".
+        a degree was given, "sequence.axes"; `EncodeError` "encode.nonfinite".
         """
+        if index and not self._is_begun:
+            self.read(0)
         source = self.sources[index]
-        if isinstance(source, str | os.PathLike):
-            file = read_splats(source)
-            splats = file.splats
-            if index == 0:
-                self.axes, self.model = file.coordinate_system, file.rendering_model
-        else:
-            splats = to_splats(source)
+        is_file = isinstance(source, str | os.PathLike)
+        splats = self._of_file(index, os.fspath(source)) if is_file else to_splats(source)  # type: ignore[call-overload]
+        self.extras.update(splats.extras)
         splats = replace(splats, extras={})
-        if self.sh_degree is None:
-            self.sh_degree = splats.sh_degree if index == 0 else self.read(0).splats.sh_degree
+        if index == 0:
+            self._is_begun = True
+            self.sh_degree = splats.sh_degree if self.sh_degree is None else self.sh_degree
         if splats.sh_degree != self.sh_degree:
             splats = self._with_degree(splats, index)
         finite = finite_rows(splats)
@@ -126,6 +136,34 @@ class FrameSequence:
         at = self._file.seek(0, os.SEEK_END)
         self._file.write(order.astype(np.int32).tobytes())
         self._orders[index] = at, len(order)
+
+    def _of_file(self, index: int, path: str) -> Splats:
+        """The splats of a file, in the axes and relative to the offset of the first one."""
+        kind = format_of(path)
+        if kind.name == "ply":
+            wanted = self._wanted if index == 0 else self.offset if any(self.moved) else None
+            file: SplatFile = read_ply_file(path, offset=wanted)
+        else:
+            file = kind.read(path)
+        if index == 0:
+            self.axes, self.model = file.coordinate_system, file.rendering_model
+            self.offset, self.moved = file.offset, file.moved
+        if (file.coordinate_system, file.rendering_model) != (self.axes, self.model):
+            names = [
+                f"{coordinate_systems.NAMES[system]}, {rendering_models.NAMES[model]}"
+                for system, model in (
+                    (file.coordinate_system, file.rendering_model),
+                    (self.axes, self.model),
+                )
+            ]
+            raise InputError(
+                "sequence.axes",
+                f"axes and rendering model of {path} are {names[0]}, of the first frame {names[1]}",
+            )
+        if file.offset == self.offset:
+            return file.splats
+        shift = np.array(file.offset) - np.array(self.offset)
+        return replace(file.splats, positions=(file.splats.positions + shift).astype(np.float32))
 
     def _with_degree(self, splats: Splats, index: int) -> Splats:
         degree = 0 if self.sh_degree is None else self.sh_degree
@@ -172,6 +210,7 @@ def open_sequence(
     allow_gaps: bool = False,
     sh_degree: int | None = None,
     nonfinite: str = "drop",
+    offset: Offset | None = None,
 ) -> FrameSequence:
     """The sequence of a pattern ("frames/*.ply"), a folder, or a list of files or of splats.
 
@@ -190,7 +229,7 @@ def open_sequence(
     places = None
     if len(sources) > 1 and all(isinstance(each, str | os.PathLike) for each in sources):
         places = places_of([os.fspath(each) for each in sources], allow_gaps=allow_gaps)
-    return FrameSequence(sources, places, sh_degree=sh_degree, nonfinite=nonfinite)
+    return FrameSequence(sources, places, sh_degree=sh_degree, nonfinite=nonfinite, offset=offset)
 
 
 def files_of(place: str | os.PathLike[str]) -> list[str]:

@@ -19,13 +19,14 @@ from gscodec.encode.dynamic.wishes import Wishes, rate_of
 from gscodec.encode.effort import DEFAULT, Effort
 from gscodec.encode.encoder import Encoder
 from gscodec.encode.further import Further, metadata_sections
-from gscodec.encode.inputs import cameras_of
+from gscodec.encode.inputs import cameras_of, moved_cameras
 from gscodec.encode.large import spill_folder
 from gscodec.encode.progress import Progress
 from gscodec.encode.targets import target_of
 from gscodec.encode.thumbnails import leading_sections
 from gscodec.errors import UsageError
 from gscodec.evaluate.rigs import Kind
+from gscodec.io.offset import Offset
 from gscodec.io.output import atomic_output
 
 Target = str | os.PathLike[str] | BinaryIO
@@ -50,6 +51,7 @@ def encode_frames(
     cameras: object = None,
     rig: Kind = "auto",
     nonfinite: str = "drop",
+    offset: Offset | None = None,
     stream: bool = False,
     threads: int = 0,
     progress: Progress | None = None,
@@ -64,8 +66,13 @@ def encode_frames(
     Raises `EncodeError`, `InputError`, `UsageError`.
     """
     rate = rate_of(fps)
-    sequence = open_sequence(frames, allow_gaps=allow_gaps, sh_degree=sh_degree, nonfinite=nonfinite)
+    sequence = open_sequence(
+        frames, allow_gaps=allow_gaps, sh_degree=sh_degree, nonfinite=nonfinite, offset=offset
+    )
     given = None if cameras is None else cameras_of(cameras)
+    if given is not None:
+        sequence.read(0)  # which says how far all is moved
+        given = moved_cameras(given, sequence.moved)
     aim = target_of(target_psnr, None, max_error, 0)
     if aim is not None and quality is not None:
         raise UsageError("usage.target", "a quality and a target exclude each other: give one")
@@ -102,6 +109,8 @@ def encode_frames(
         ),
     )
     (_write_stream if stream else _write_file)(encoder, target, emitted or (lambda: None))
+    found |= {"left_out_extras": sorted(sequence.extras), "offset": sequence.offset}
+    found["moved"] = sequence.moved
     return {**encoder.report, **found, "thumbnail": any(id == b"THMB" for id, _ in leading)}
 
 

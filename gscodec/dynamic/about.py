@@ -1,4 +1,4 @@
-"""What a file says of itself besides its splats: `metadata`, `thumbnail`, `scene_offset`.
+"""What a file of any profile says of itself besides its splats: `metadata`, `thumbnail`, `scene_offset`.
 
 The whole container is checked, but nothing is decoded.
 """
@@ -12,6 +12,8 @@ from gscodec.container.metadata import Metadata, MetadataReader
 from gscodec.container.reader import ContainerReader, Event, Skipped
 from gscodec.container.scene import Floats3, SceneHeader
 from gscodec.container.thumbnail import Thumbnail, read_thumbnail
+from gscodec.dynamic.reader import Event as TimelineEvent
+from gscodec.dynamic.reader import events_of, is_dynamic
 from gscodec.errors import Malformed, StreamError
 from gscodec.limits import LEVELS, Limits
 
@@ -36,7 +38,7 @@ def thumbnail(data: Bytes) -> Thumbnail | None:
 
 def scene_offset(data: Bytes) -> Floats3:
     """(2.6) What to add, in float64, to positions to place them in the larger frame. Raises `StreamError`."""
-    return next(event.offset for event in _events(data) if isinstance(event, SceneHeader))
+    return next(event.offset for event in any_events(data) if isinstance(event, SceneHeader))
 
 
 def second_thumbnail(section: Skipped) -> StreamError:
@@ -47,10 +49,13 @@ def second_thumbnail(section: Skipped) -> StreamError:
 
 
 def _sections(data: Bytes, id: bytes) -> Iterator[Skipped]:
-    return (event for event in _events(data) if isinstance(event, Skipped) and event.id == id)
+    return (event for event in any_events(data) if isinstance(event, Skipped) and event.id == id)
 
 
-def _events(data: Bytes) -> list[Event]:
+def any_events(data: Bytes) -> list[Event | TimelineEvent]:
+    """The events of a complete file of any profile. Raises `StreamError`."""
+    if is_dynamic(memoryview(data)[:16]):
+        return list(events_of([memoryview(data)]))
     reader = ContainerReader()
     reader.feed(data)
     reader.close()

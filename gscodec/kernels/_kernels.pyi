@@ -211,6 +211,7 @@ def write_channels(
     ideal: _F64,
     left: float,
     lanes: int,
+    coarse: _I32 | None = None,
 ) -> tuple[Ops, _U8, _I32]: ...
 
 class Mixture:

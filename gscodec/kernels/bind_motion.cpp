@@ -119,11 +119,14 @@ nb::tuple read_channels(const Source& source, const SideInfo& info, Matrix<u8> m
 }
 nb::tuple write_channels(const SideInfo& info, Matrix<u8> masks, u32 bit, Vector<u8> groups, u32 views,
                          std::optional<Vector<u8>> view, std::optional<Matrix<i32>> start, bool extrapolates, i32 limit,
-                         In<double, nb::ndim<3>> ideal, double left, u32 lanes) {
+                         In<double, nb::ndim<3>> ideal, double left, u32 lanes, std::optional<Matrix<i32>> coarse) {
   check_lanes(lanes);
   const std::size_t keys = masks.shape(0), n = info.side.n, width = groups.shape(0);
   require(masks.shape(1) == n && ideal.shape(0) == keys && ideal.shape(1) == n && ideal.shape(2) == width, "channels: bad shape");
   const Channels what = channels_of(info, groups, view, views, start, extrapolates, limit, bit, keys);
+  require(!coarse || (coarse->shape(0) == n && coarse->shape(1) == width), "channels: bad units of residuals");
+  if (coarse)
+    for (std::size_t k = 0; k < n * width; ++k) require(coarse->data()[k] >= 1 && coarse->data()[k] <= 4096, "channels: bad units of residuals");
   for (std::size_t k = 0; k < keys * n * width; ++k) require(std::isfinite(ideal.data()[k]), "channels: not finite");
   auto out = std::make_unique<i32[]>(keys * n * width);
   auto kept = std::make_unique<u8[]>(keys * n);
@@ -131,7 +134,8 @@ nb::tuple write_channels(const SideInfo& info, Matrix<u8> masks, u32 bit, Vector
   Recorder c(lanes);
   {
     nb::gil_scoped_release release;
-    walk_channels(c, info.side, what, static_cast<u32>(keys), nullptr, ideal.data(), left, kept.get(), out.get());
+    walk_channels(c, info.side, what, static_cast<u32>(keys), nullptr, ideal.data(), left, kept.get(), out.get(),
+                  coarse ? coarse->data() : nullptr);
   }
   return nb::make_tuple(nb::cast(recorded(c, lanes), nb::rv_policy::take_ownership), owned(std::move(kept), {keys, n}),
                         owned(std::move(out), {keys, n, width}));
@@ -278,7 +282,7 @@ void bind_motion(nb::module_& m) {
         nb::arg("groups"), nb::arg("views"), nb::arg("view").none(), nb::arg("start").none(), nb::arg("extrapolates"), nb::arg("limit"));
   m.def("write_channels", &write_channels, nb::arg("side"), nb::arg("masks"), nb::arg("bit"), nb::arg("groups"), nb::arg("views"),
         nb::arg("view").none(), nb::arg("start").none(), nb::arg("extrapolates"), nb::arg("limit"), nb::arg("ideal"), nb::arg("left"),
-        nb::arg("lanes"));
+        nb::arg("lanes"), nb::arg("coarse") = nb::none());
 }
 
 }  // namespace gsc

@@ -75,11 +75,19 @@ inline i32 predict_wide(const u16* w, const i32* plane, std::size_t i) {
   return static_cast<i32>(sum >> 12);
 }
 
+// The multiple of `unit` that is nearest to r; 8, 16 ... less one, as they begin the range of a token (3.6).
+inline i32 coarsened(i32 r, i32 unit) {
+  const i32 size = (std::abs(r) + unit / 2) / unit * unit;
+  if (r < 0) return -size;
+  return size >= 8 && (size & (size - 1)) == 0 ? size - 1 : size;
+}
+
 // masks: keys x n; rec: keys x n x width. ideal: the same shape, in rec units. `left`, for writing: a splat whose values
 // are all within so many steps of what they would be without being coded is not coded, and loses its bit in `kept`.
+// `coarse`: n x width, or none: residuals are multiples of it, or a little less where that takes fewer raw bits.
 template <class Coder>
 void walk_channels(Coder& c, const Side& side, const Channels& what, u32 keys, const u8* masks, const double* ideal,
-                   double left, u8* kept, i32* rec) {
+                   double left, u8* kept, i32* rec, const i32* coarse = nullptr) {
   const u32 n = side.n, width = what.width;
   const std::size_t plane = kWindow + std::size_t(n) + kBlock, row = std::size_t(n) * width;
   std::vector<i32> changes(side.similar ? plane * width : 0);  // d of this key, component after component
@@ -122,7 +130,13 @@ void walk_channels(Coder& c, const Side& side, const Channels& what, u32 keys, c
         const i32 p = d ? predict_wide(weights, d, i) : 0;
         const u32 context = (((what.group[w] * what.views + v) * side.classes + side.klass[i]) * 6 + bucket) * 3 + magnitude;
         i32 r = 0;
-        if constexpr (Coder::encoding) r = residual(ideal[(f - 1) * row + at + w], start + p, m, what.limit);
+        if constexpr (Coder::encoding) {
+          r = residual(ideal[(f - 1) * row + at + w], start + p, m, what.limit);
+          if (coarse && coarse[at + w] > 1) {
+            const i32 rough = coarsened(r, coarse[at + w]);
+            if (in_range(start + p + i64(rough) * m, what.limit)) r = rough;
+          }
+        }
         r = c.integer(number++, context, r);
         magnitude = size_of(r);
         const i64 change = p + i64(r) * m, value = start + change;

@@ -234,11 +234,12 @@ def record_channels(
     *,
     left: float = -1.0,
     view: Sequence[int] | NDArray[np.uint8] | None = None,
+    coarse: Rows | None = None,
 ) -> tuple[kernels.Ops, Masks, Rows]:
     """(12.5) Steps, masks and recs (F, M, W) as a reader will have them.
 
     `wanted` (F, M, W) are in rec units. A splat whose values all come within `left` steps of it without
-    being coded loses its bit; a negative `left` keeps all bits.
+    being coded loses its bit; a negative `left` keeps all bits. Residuals are multiples of `coarse` (M, W).
     """
     return kernels.write_channels(
         around.side(channel),
@@ -253,6 +254,7 @@ def record_channels(
         np.ascontiguousarray(wanted, np.float64),
         left,
         lanes,
+        None if coarse is None else np.ascontiguousarray(coarse, np.int32),
     )
 
 

@@ -139,3 +139,24 @@ def test_neighbours_that_move_alike_cost_little() -> None:
     sizes = [len(recorded(chunk, each).payload()) for each in (alike, motion)]
     assert sizes[0] < 400
     assert sizes[1] > 2000
+
+
+def test_coarse_orders_are_made_up_for() -> None:
+    chunk = made()
+    motion = motion_of(chunk, bits=3)
+    noise = np.random.default_rng(8).normal(0, 0.02, motion.translation.shape)
+    motion = replace(motion, translation=0.2 + noise)
+    sizes, errors = [], []
+    for coarse in ((1, 1, 1), (1, 2, 16)):
+        found = recorded(chunk, motion, replace(SETTINGS, coarse=coarse))
+        payload, square = found.payload(), 0.0
+        shown = read(chunk, payload)
+        moves = (motion.mask & 1 > 0)[chunk.integers.source]
+        for tick in (1, 9_999, 30_000, 47_999):
+            positions = shown.at(tick).positions
+            assert positions is not None
+            square += np.square(positions - wanted_at(chunk, motion, tick)[0])[moves].mean() / 4
+        sizes.append(len(payload))
+        errors.append(square**0.5)
+    assert sizes[1] < 0.95 * sizes[0]
+    assert errors[1] < 2.5 * errors[0] < 0.01

@@ -22,6 +22,7 @@ SAMPLE = 3000  # splats that tell whether to split
 SPLAT_BITS = 62.0  # of a splat as it stands, where nothing was coded yet
 VALUE_BITS = 1.6  # of a motion value besides its logarithm, in steps
 PREDICTED = 0.7  # of the logarithm: what neighbours do not tell
+KEY_TURNS = 3.0  # values of a turn
 KEY_BITS = 2.0  # of a splat that moves at a key, besides its values
 OVERHEAD_BITS = 8 * 600.0  # of a segment: headers and tables
 
@@ -159,5 +160,10 @@ def bits_of(
         # steady motion goes on by itself
         change = np.abs(np.diff(x, n=2, axis=0)) / unit[:, None]
         total += float((PREDICTED * np.log2(1 + change)).sum())
-        total += float(KEY_BITS * np.count_nonzero(moves) + 0.2 * moves.size)
+        q = track.rotations[:, bad].astype(np.float64)
+        unit = np.maximum(np.minimum(limit.rotation[bad] / 4, steps[1] / 2), 1e-300)
+        turned = (np.abs(np.diff(q, axis=0)) > unit[:, None]).any(2)
+        change = np.abs(np.diff(q, axis=0)).sum(2) * 0.6 / unit
+        total += float((PREDICTED * np.log2(1 + change)).sum()) * KEY_TURNS
+        total += float(KEY_BITS * np.count_nonzero(moves | turned) + 0.2 * moves.size)
     return total

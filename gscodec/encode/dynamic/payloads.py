@@ -20,10 +20,12 @@ from gscodec.parameters import CodingParameters
 
 FINER = 2.0  # steps of positions that a step of translation is, in durations: the middle is much nearer
 NOISE_STEPS = 1.0  # deviations of a slope that noise leaves, which a step need not be finer than
+COARSE = (1, 2, 16)  # of what residuals of each order are multiples; the first makes up for the third
 THRESHOLD = 1 / 512  # of weights, under which nothing is seen
 CENTRE_STEP = 0.25  # frames
 WIDTH_STEP = 0.03
 KEY_STEPS = 1.5  # steps of positions that one of positions at keys is
+KEY_TURN = 1.0  # steps of rotations that one of rotations at keys is
 LEFT = 0.5  # steps that are not worth coding
 TRANSLATED, ROTATED, TIMED = 1, 2, 4  # (12.6) bits of masks
 
@@ -68,7 +70,7 @@ def grain_of(motion: Motion, half_cell: float, steps: Steps, noise: float) -> Gr
         translation=translation,
         rotation=2 * steps.rotation,
         position=KEY_STEPS * 2 * half_cell,
-        turn=2 * steps.rotation,
+        turn=KEY_TURN * steps.rotation,
     )
 
 
@@ -110,6 +112,7 @@ def payloads_of(
                         predicted=predicted,
                         exponents=(1, 1),
                         caps=(4, 4),
+                        coarse=COARSE,
                     ),
                     span,
                 ).payload()

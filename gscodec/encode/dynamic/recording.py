@@ -26,6 +26,7 @@ from gscodec.parameters import REC_MAX, CodingParameters
 
 F64 = NDArray[np.float64]
 Integers = TypeVar("Integers")
+CUBE = 3 / 20  # the line that is nearest to a cube between -1/2 and 1/2
 NOT_CODED = 0.5  # steps: a splat whose values are all under it is as near without being coded
 SPARE = 0.98  # of the range of recs that offsets and steps are chosen for
 
@@ -67,6 +68,8 @@ class PolynomialSettings:
     threshold    weight, 0 to 1, under which splats are not shown
     predicted    whether values are predicted from neighbours
     exponents, caps   of class multipliers (4.3): translation, rotation
+    coarse       for each order of translations, of what its residuals are multiples: higher ones matter less,
+                 as frames are within half a duration of the reference
     """
 
     translation: float
@@ -77,6 +80,7 @@ class PolynomialSettings:
     predicted: bool = True
     exponents: tuple[int, int] = (0, 0)
     caps: tuple[int, int] = (7, 7)
+    coarse: tuple[int, int, int] = (1, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,16 +140,19 @@ def record_polynomial(
     found: dict[str, NDArray[np.int32]] = {}
     octaves, view = np.zeros(len(mask), np.int64), np.zeros(len(mask), np.uint8)
     for name, channel in p.channels():
-        wanted = _wanted(name, p, fields, motion, octaves)
+        wanted = finite(_wanted(name, p, fields, motion, octaves))
+        side = view if channel.views > 1 else None
+        left, coarse = -1.0 if name == "time" else NOT_CODED, None
+        if name == "translation" and p.degree > 1 and settings.coarse != (1, 1, 1):
+            coarse = _coarse(settings.coarse[: p.degree], mask)
         ops[name], kept, rec = record_channels(
-            around,
-            channel,
-            mask[None],
-            finite(wanted)[None],
-            lanes,
-            left=-1.0 if name == "time" else NOT_CODED,
-            view=view if channel.views > 1 else None,
+            around, channel, mask[None], wanted[None], lanes, left=left, view=side, coarse=coarse
         )
+        if coarse is not None:  # what the highest order lost, the first one makes up for
+            wanted = _made_up(wanted, rec[0], coarse)
+            ops[name], kept, rec = record_channels(
+                around, channel, kept, wanted[None], lanes, left=-1.0, view=side
+            )
         mask, found[name] = kept[0], rec[0]
         if name == "time":
             octaves = p.octaves(mask, rec[0])
@@ -161,6 +168,22 @@ def record_polynomial(
         rotation=found.get("rotation"),
     )
     return RecordedMotion(fields=bytes(f.data), ops=ops, contexts=p.sizes(coding.classes), decoded=decoded)
+
+
+def _coarse(units: tuple[int, ...], mask: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """(M, 3 degree) units of residuals; those that fade are at any time from their centre, and keep 1."""
+    rows = np.tile(np.repeat(np.array(units, np.int32), 3), (len(mask), 1))
+    rows[mask & polynomial.TIMED > 0] = 1
+    return rows
+
+
+def _made_up(wanted: F64, rec: NDArray[np.int32], coarse: NDArray[np.int32]) -> F64:
+    """(M, W) the recs of orders above the first; and of the first, what is nearest to the curve then."""
+    out = rec.astype(np.float64)
+    out[:, :3] = wanted[:, :3]
+    if rec.shape[1] == 9:
+        out[:, :3] += np.where(coarse[:, 6:] > 1, CUBE * (wanted[:, 6:] - rec[:, 6:]), 0.0)
+    return out
 
 
 def translation_unit(step: float, fields: ChunkFields) -> tuple[int, int]:

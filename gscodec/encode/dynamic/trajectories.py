@@ -34,6 +34,8 @@ from gscodec.encode.dynamic.model import (
 from gscodec.splats import Splats
 
 MISS = 2.0  # tolerances that a fit may be off by
+MISS_TURN = 0.6  # ... and a turn, which neighbours miss alike, most of all at the ends of a segment
+TREMBLING = 2.5  # tolerances: what trembles more costs so much as keys that turns may be off by `MISS`, too
 FADE_MISS = 0.02  # of alpha, besides the tolerance
 SHORTEST = 4  # frames that are fitted
 LEAP = 12.0  # standard deviations: a point so far from the curve is no noise
@@ -74,7 +76,7 @@ def fit(track: Track, times: Float, limit: Tolerances, margin: tuple[int, int] =
     if track.harmonics.shape[2]:
         flat = track.harmonics.reshape(*track.harmonics.shape[:2], -1)
         changing |= changes(flat, limit.harmonics)
-    good = (curve.misfit <= MISS * limit.position) & (turn.misfit <= MISS * limit.rotation)
+    good = (curve.misfit <= MISS * limit.position) & (turn.misfit <= missed_turns(curve, limit))
     good &= curve.noise <= np.maximum(NOISE * limit.size, limit.position)
     good &= (curve.worst <= LEAP_SIZE * limit.size) | (
         curve.worst <= LEAP * np.maximum(curve.noise, limit.position)
@@ -84,6 +86,12 @@ def fit(track: Track, times: Float, limit: Tolerances, margin: tuple[int, int] =
     if len(times) < SHORTEST:
         good &= (curve.degree == 0) & ~turn.turns & ~fade.fades
     return Fits(curve, turn, fade, changing, good)
+
+
+def missed_turns(curve: Curve, limit: Tolerances) -> Float:
+    """(N,) how far turns may be off, in radians."""
+    allowed = np.where(curve.noise <= TREMBLING * limit.position, MISS_TURN, MISS)
+    return np.asarray(allowed * limit.rotation)
 
 
 def middle_of(times: Float) -> float:
@@ -191,6 +199,7 @@ def _taken(fits: Fits, rows: NDArray[np.intp]) -> Fits:
 # ---- keyframes
 
 HELD = 0.25  # tolerances within which values stay as they are, before steps do the rest
+HELD_TURN = 0.25  # ... of rotations
 SMOOTHED = 3  # frames to both sides, through which a parabola is laid where a trajectory trembles
 
 
@@ -213,7 +222,7 @@ def keys_of(
             positions = positions.copy()
             positions[:, trembles] = smoothed(positions[:, trembles])
     held = hold(positions, HELD * limit.position[:, None].astype(np.float32), first)
-    turned_by = np.minimum(limit.rotation / 2, 0.2)[:, None].astype(np.float32)
+    turned_by = np.minimum(HELD_TURN * limit.rotation / 2, 0.2)[:, None].astype(np.float32)
     rotations = hold(track.rotations, turned_by, first)
     levels = hold(alpha.astype(np.float32)[..., None], np.float32(HELD * limit.opacity), first)[..., 0]
     changing = fits.changing[fitted].any()

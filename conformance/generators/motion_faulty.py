@@ -257,7 +257,7 @@ def limit_faults() -> Iterator[Fault]:
     yield Fault(
         "symbols",
         "limit.stream_symbols",
-        "4,096 keys of three values of 1,366 splats: two too many.",
+        "4,096 keys of three values of 1,366 splats: 8,192 too many.",
         many,
         0,
     )

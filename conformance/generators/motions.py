@@ -287,7 +287,7 @@ def keys() -> Iterator[Segment]:
     )
     yield segment(
         "motion_keys_bounds",
-        "Reconstructed values at their bound of 262,143, reached in one step or by going on; one key of the last tick, one never reached.",
+        "Reconstructed values of 262,080, the last multiple of 64 under their bound, reached in one step or by going on; one key of the last tick, one never reached.",
         stage(FINE),
         [
             moving(

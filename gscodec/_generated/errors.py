@@ -17,7 +17,7 @@ class Row(NamedTuple):
 
 
 ROWS: tuple[Row, ...] = (
-    Row('container.truncated', 'Truncated', 4, '2.2', 'the bytes end before the end mark', 'get the rest of the file; what came before is valid'),
+    Row('container.truncated', 'Truncated', 4, '2.2', 'the bytes end before the end mark or where a stream without one may not end (12.1)', 'get the rest of the file; what came before is valid'),
     Row('container.signature', 'Malformed', 5, '2.3', 'the first bytes are not the signature', 'it is another kind of file; or it was altered as text in transfer'),
     Row('container.version', 'Unsupported', 7, '2.3', 'another version of the format', 'use a decoder of the version that the message names'),
     Row('container.profile', 'Unsupported', 7, '2.3', 'a profile that this decoder lacks', 'use a decoder that has the profile'),
@@ -110,7 +110,7 @@ ROWS: tuple[Row, ...] = (
     Row('limit.meta_bytes', 'LimitError', 8, '2.12', 'too much metadata', 'report it to the writer of the file'),
     Row('limit.meta_sections', 'LimitError', 8, '2.12', 'too many sections of metadata', 'report it to the writer of the file'),
     Row('limit.tens_bytes', 'LimitError', 8, '12.10', 'too many bytes of tensors', 'report it to the writer of the file'),
-    Row('limit.stream_symbols', 'LimitError', 8, '5.13', 'too many values in one stream', 'report it to the writer of the file'),
+    Row('limit.stream_symbols', 'LimitError', 8, '5.13', 'too many values in one stream of a chunk or of its motion (12.8)', 'report it to the writer of the file'),
     Row('usage.container', 'UsageError', 2, '', 'a value given to a container writer cannot be written', 'correct the argument'),
     Row('encode.level', 'EncodeError', 9, '1.7', 'the scene exceeds the level that it is written for', 'write a higher level; or a smaller scene'),
     Row('encode.metadata', 'EncodeError', 9, '2.12', 'metadata or comments exceed what a file may hold', 'store less: shorten the files of --meta; --no-comments leaves out the comments of the input'),

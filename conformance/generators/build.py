@@ -235,13 +235,17 @@ def manifest_text(found: list[Vector]) -> str:
 
 def build_only(prefix: str) -> int:
     """Make the vectors of the dynamic profile whose name starts with `prefix`, and their entries."""
-    found = [vector for vector in dynamic_vectors() if vector.name.startswith(prefix)]
+    every = list(dynamic_vectors())
+    found = [vector for vector in every if vector.name.startswith(prefix)]
     for vector in found:
         vector.path.parent.mkdir(parents=True, exist_ok=True)
         vector.path.write_bytes(vector.data)
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
     others = [each for each in manifest["vectors"] if not each["name"].startswith(prefix)]
-    manifest["vectors"] = others + [entry(vector) for vector in found]
+    made = [entry(vector) for vector in found]
+    entries = {(each["group"], each["name"]): each for each in [*others, *made]}
+    last = [entries.pop(at) for vector in every if (at := (vector.group, vector.name)) in entries]
+    manifest["vectors"] = [*entries.values(), *last]
     MANIFEST.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     print(f"{len(found)} vectors, {sum(len(vector.data) for vector in found):,} bytes")
     return 0 if found else 1

@@ -14,7 +14,11 @@ from dataclasses import dataclass, replace
 import fixup
 import timeline as made
 from fixup import section
+from hello import RECIPE
 from timeline import CHNK, CHUNK, COUNT, PARAMETERS, PARM, Part
+
+from gscodec._generated import extra_types
+from gscodec.reference.container import ExtraAttribute
 
 NAN = struct.pack("<f", float("nan"))
 TICKS = (-1, 0, 50, 99, 100, 149, 150, 199, 200, 299, 300)
@@ -150,7 +154,19 @@ def uncommon() -> Iterator[Case]:
         made.file([replace(p, number=n) for p, n in zip(three(), (5, 6, 2**32 - 1), strict=True)], STATIC),
         (0, 299),
     )
+    yield Case(
+        "dynamic_segments_fewer",
+        "A stream with an end mark and fewer segments than TIME says, which may be as many as sections.",
+        made.stream(three(), STATIC, segments=1 << 16),
+        (0, 299),
+    )
     far = 1 << 52
+    yield Case(
+        "dynamic_long",
+        "The latest start and the longest duration of a scene.",
+        made.stream([Part(far, 2**32 - 1)], STATIC, start=far, duration=far - 1),
+        (far - 1, far, far + 2**32 - 2),
+    )
     yield Case(
         "dynamic_far",
         "The earliest and the latest tick at which a segment can start, and the longest one.",
@@ -639,6 +655,107 @@ def segment_faults() -> Iterator[tuple[str, str, str, bytes]]:
     yield "segment_size_far", "timeline.range", "A size that no file has.", of(replace(one, size=1 << 63))
 
 
+def stream_faults() -> Iterator[tuple[str, str, str, bytes]]:
+    """Streams that end, or go on, where they may not."""
+    one = Part(0, 100)
+    yield "cut_header", "container.truncated", "A stream of a file header alone.", STREAM[:20]
+    yield (
+        "cut_scene",
+        "container.truncated",
+        "A stream that ends behind SCEN.",
+        STREAM[: nth(STREAM, b"TIME")],
+    )
+    yield (
+        "segment_long_at_table",
+        "timeline.count",
+        "A table that comes last comes before the size of the segment is reached.",
+        made.stream([replace(one, size=57 + len(one.body))], STATIC, with_table=True),
+    )
+    for name, base in (("file", FILE), ("stream", STREAM)):
+        start = nth(base, b"ENDM")
+        short = section(b"ENDM", base[start + 16 : -4][:-1])
+        yield (
+            f"end_short_{name}",
+            "container.length",
+            f"An end mark with a byte less ({name} mode).",
+            base[:start] + short,
+        )
+    less = FILE[: nth(FILE, b"SEGM", 2)]
+    yield (
+        "hash_before_segments",
+        "container.hash",
+        "The hash is wrong, and a segment less than TIME says: the hash is checked first.",
+        less + section(b"ENDM", struct.pack("<Q", 4 * COUNT) + bytes(32)),
+    )
+    yield (
+        "splats_before_segments",
+        "container.count",
+        "The end mark counts the splats of a segment that is missing: the splats are checked first.",
+        made.ended(less, 5 * COUNT),
+    )
+    yield (
+        "segment_splats_before_chunks",
+        "timeline.count",
+        "A segment with fewer splats and fewer chunks than SEGM says: the offset is that of splat_count.",
+        of(Part(0, 100, splats=9, chunks=3)),
+    )
+    wide = replace(RECIPE, sh_degree=3, extras=[ExtraAttribute(64, extra_types.F64, 4, 0, "wide")])
+    yield (
+        "segment_limit_bytes",
+        "limit.decoded_bytes",
+        "As many splats as are allowed, but not when decoded.",
+        made.stream([Part(0, 100, splats=1 << 24)], recipe=wide),
+    )
+    time = [
+        ("start_late", "timeline.range", 16, "q", (1 << 52) + 1, "A scene that starts after tick 2^52."),
+        ("duration_long", "timeline.range", 24, "Q", 1 << 52, "A stream that is too long."),
+        ("duration_known", "timeline.range", 24, "Q", (1 << 64) - 2, "A stream that is nearly of unknown duration."),
+        ("segments_known", "limit.sections", 32, "I", (1 << 32) - 2, "A stream of a nearly unknown number of segments."),
+    ]  # fmt: skip
+    for name, code, position, form, value, text in time:
+        yield f"time_{name}", code, text, at(b"TIME", position, form, value, STREAM)
+    yield "time_long", "container.length", "TIME with a byte more.", resized(b"TIME", lambda p: p + b"\0")
+
+
+def agreed(position: int, in_segment: int, form: str, value: int, number: int) -> bytes:
+    """`FILE` with a field of an entry of the table that SEGM has, too."""
+    base = at(b"SEGT", 4 + 40 * number + position, form, value)
+    return at(b"SEGM", in_segment, form, value, base, number)
+
+
+def agreed_faults() -> Iterator[tuple[str, str, str, bytes]]:
+    """A table whose faults are those of the segments: found in the table."""
+    for name, text, position, in_segment, form, value, number in [
+        ("start_early", "A segment that starts before the scene", 0, 4, "q", -1, 0),
+        ("overlap", "Segments that overlap", 0, 4, "q", 99, 1),
+        ("duration_0", "A segment of no ticks", 8, 12, "I", 0, 0),
+        ("duration_long", "A segment that ends after the scene", 8, 12, "I", 101, 2),
+        ("size_small", "A segment that does not hold its SEGM", 24, 28, "Q", 55, 2),
+        ("size_far", "A size that no file has", 24, 28, "Q", 1 << 63, 2),
+    ]:
+        data = agreed(position, in_segment, form, value, number)
+        yield (
+            f"agreed_{name}",
+            "timeline.table",
+            f"{text}, in the table as in SEGM: found in the table.",
+            data,
+        )
+    yield (
+        "table_length_first",
+        "container.length",
+        "A table of a stream that lacks a segment, and with a byte more: the length is checked first.",
+        resized(b"SEGT", lambda p: struct.pack("<I", 2) + p[4:84] + b"\0", TABLED),
+    )
+    crc, start, end = nth(TABLED, b"SEGT") + 16 + 4 + 36, nth(TABLED, b"SEGT"), nth(TABLED, b"ENDM")
+    new = TABLED[:crc] + bytes(4) + TABLED[crc + 4 :]
+    yield (
+        "late_table_crc",
+        "container.crc",
+        "A table of a stream: the checksum of an entry is wrong, that of the section is right.",
+        new[:start] + section(b"SEGT", new[start + 16 : end - 4]) + new[end:],
+    )
+
+
 def motion_faults() -> Iterator[tuple[str, str, str, bytes]]:
     def moving(payload: bytes) -> bytes:
         return of(Part(0, 100, PARM + CHNK + section(b"MOTN", payload)))
@@ -663,7 +780,17 @@ def motion_faults() -> Iterator[tuple[str, str, str, bytes]]:
 
 def faulty() -> Iterator[Case]:
     """Each with one fault."""
-    for part in (order_faults, count_faults, time_faults, table_faults, segment_faults, motion_faults):
+    groups = (
+        order_faults,
+        count_faults,
+        time_faults,
+        table_faults,
+        segment_faults,
+        stream_faults,
+        agreed_faults,
+        motion_faults,
+    )
+    for part in groups:
         for name, code, text, data in part():
             yield Case(f"dynamic_{name}", text, data, (0,), code)
 

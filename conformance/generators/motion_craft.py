@@ -199,10 +199,16 @@ class Source:
 
     script: Script = field(default_factory=dict)
     rng: random.Random | None = None
+    spread: float | None = None  # how far values drawn by chance go; None: that is drawn, too
 
     def recorder(self, name: str) -> Recorder:
         if self.rng is None:
             script = list(self.script.get(name, ()))
+            return Scripted([], [], [], NOWHERE, random.Random(0), script=script)
+        if self.spread is not None and name not in self.script:
+            return Recorder([], [], [], NOWHERE, random.Random(self.rng.random()), self.spread)
+        if self.spread is not None:
+            script = list(self.script[name])
             return Scripted([], [], [], NOWHERE, random.Random(0), script=script)
         spread = self.rng.choice([0.1, 1.0, 4.0, 30.0, 3000.0])
         wild = self.rng.choice([0, 0, 0.001, 0.02])
@@ -227,7 +233,11 @@ def recorded(
 
 
 def coder_bytes(
-    events: list[list[Event]], contexts: Sequence[int], rng: random.Random | None = None, tables: int = 1
+    events: list[list[Event]],
+    contexts: Sequence[int],
+    rng: random.Random | None = None,
+    tables: int = 1,
+    lanes: int | None = None,
 ) -> bytes:
     """(12.5) The coder part. Contexts share the tables at random."""
     draw = rng or random.Random(0)
@@ -249,10 +259,10 @@ def coder_bytes(
     out = struct.pack(f"<BI{len(words)}I", tables, len(words), *words)
     behind = b""
     for stream, chosen in zip(events, maps, strict=True):
-        count = rng.choice([1, 2, 4]) if rng else 1
-        lanes = lane_words(stream, count, [draft.table for draft in drafts], chosen)
-        out += struct.pack(f"<B{count}I", count, *map(len, lanes))
-        behind += b"".join(struct.pack(f"<{len(w)}I", *w) for w in lanes)
+        count = lanes or (rng.choice([1, 2, 4]) if rng else 1)
+        coded = lane_words(stream, count, [draft.table for draft in drafts], chosen)
+        out += struct.pack(f"<B{count}I", count, *map(len, coded))
+        behind += b"".join(struct.pack(f"<{len(w)}I", *w) for w in coded)
     return out + behind
 
 
@@ -266,6 +276,7 @@ def coded_motion(
     span: tuple[int, int],
     tables: int = 1,
     change: Change = lambda events: None,
+    lanes: int | None = None,
 ) -> tuple[bytes, motion.Motion]:
     """(12.5) The payload of MOTN, and what is in it. `change` sees what is coded and may replace it."""
     told = decoded_form(model, stage.parameters.classes)
@@ -275,7 +286,7 @@ def coded_motion(
     change(events)
     contexts = model_contexts(told, stage.parameters)
     start = start_bytes(model_number(model), model.flags, *span) + model_fields(model)
-    return start + coder_bytes(events, contexts, source.rng, tables), motion.Motion(*span, told)
+    return start + coder_bytes(events, contexts, source.rng, tables, lanes), motion.Motion(*span, told)
 
 
 def bases_payload(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from craft import Recipe
 from fixup import section
-from motion_craft import LINE, STEPS, Model, Script, Source, bases_payload, coded_motion, stage
-from motions import FINE, STILL, columns
+from motion_craft import LINE, STEPS, Model, Script, Source, Stage, bases_payload, coded_motion, stage
+from motions import FINE, STILL, coloured_recipe, columns
 from rans import LaneWriter, draft_table, write_table
 from streams import Event
 
@@ -209,6 +209,22 @@ def value_faults() -> Iterator[Fault]:
             wrong,
             first_stream(wrong, at, 2),
         )
+    wrong = made(LINE, {"masks": [1, 0, 0], "position": [1] * 3}, replaced(0, 1, 4))
+    yield Fault(
+        "mask_temporal",
+        "motion.symbol",
+        "A mask says that a splat is temporal, where flag 1 is not set.",
+        wrong,
+        first_stream(wrong, at, 2),
+    )
+    wrong = made(replace(LINE, degree=0), {}, replaced(0, 1, 1))
+    yield Fault(
+        "mask_degree_0",
+        "motion.symbol",
+        "A mask says that a splat is translated, where the degree is 0.",
+        wrong,
+        first_stream(wrong, at, 1),
+    )
     bound = {"masks": [1, 0, 0], "position": [4095, -4095, 1]}
     for number, value in ((0, 8192), (1, 8191)):
         wrong = made(replace(LINE), bound, replaced(1, number, value))
@@ -268,6 +284,58 @@ def crowd() -> Recipe:
     return Recipe(count=1366, depth=0)
 
 
+def repeating_crowd() -> Recipe:
+    """The same, all of them one distinct splat."""
+    return replace(crowd(), has_duplicates=True, script={"duplicate": [1] * 1365})
+
+
+def bright_crowd() -> Recipe:
+    """456 splats with harmonics of degree 1: 4,096 times nine of them are more than 2^24."""
+    recipe = coloured_recipe()
+    return replace(recipe, count=456, depth=0, script={})
+
+
+def faults_elsewhere() -> Iterator[tuple[Stage, Fault]]:
+    """Motion of other chunks."""
+    many = put(KEYS, FIELDS + 2, struct.pack("<H", 4096))
+    yield (
+        stage(repeating_crowd()),
+        Fault(
+            "symbols_repeated",
+            "limit.stream_symbols",
+            "As many values, though all splats repeat the first: splat_count of the chunk counts.",
+            many,
+            0,
+        ),
+    )
+    yield (
+        stage(bright_crowd()),
+        Fault(
+            "symbols_harmonics",
+            "limit.stream_symbols",
+            "4,096 keys of nine values of harmonics of 456 splats.",
+            put(many, FIELDS, b"\x20"),
+            0,
+        ),
+    )
+    bright = stage(coloured_recipe())
+    model = replace(STEPS, attributes=32)
+    source, change = Source({"masks": [32] * 3}), replaced(1, 0, 4000)
+    wrong = coded_motion(bright, model, source, (0, DURATION), 1, change)[0]
+    place = first_stream(wrong, FIELDS + KEYFRAMES, 2)
+    place += 4 * sum(struct.unpack_from("<BI", wrong, place - 10)[1:])
+    yield (
+        bright,
+        Fault(
+            "value_harmonics",
+            "motion.value",
+            "Harmonics over 65,535, which other attributes could be.",
+            wrong,
+            place,
+        ),
+    )
+
+
 def bases_faults() -> Iterator[Fault]:
     """MBAS after the one that is given."""
     other = replace(STILL, id=8)
@@ -279,8 +347,10 @@ def bases_faults() -> Iterator[Fault]:
         "count": (2, b"\0"),
         "count_many": (2, b"\x41"),
         "keys": (3, bytes(2)),
+        "keys_many": (3, struct.pack("<H", 4097)),
         "interval": (5, bytes(4)),
         "exponent": (9, struct.pack("<h", 121)),
+        "exponent_small": (9, struct.pack("<h", -201)),
         "step": (11, bytes(2)),
         "tables": (13, b"\0"),
     }
@@ -316,6 +386,7 @@ class Body:
     proves: str
     body: bytes
     splats: int
+    sh_degree: int = 0
 
 
 def faulty_segments() -> Iterator[Body]:
@@ -332,3 +403,6 @@ def faulty_segments() -> Iterator[Body]:
     for fault in limit_faults():
         body = many.sections() + section(b"MOTN", fault.payload)
         yield Body(f"motion_{fault.name}", fault.code, fault.proves, body, many.header.count)
+    for on, fault in faults_elsewhere():
+        body = on.sections() + section(b"MOTN", fault.payload)
+        yield Body(f"motion_{fault.name}", fault.code, fault.proves, body, on.header.count, on.sh_degree)

@@ -239,18 +239,16 @@ def chunks() -> Iterator[Segment]:
 # ------------------------------------------------------------ keyframes
 
 
-def coloured() -> Stage:
+def coloured_recipe() -> Recipe:
     """Three splats with harmonics of degree 1."""
     identity = [[1024 * (i == j) for j in range(3)] for i in range(3)]
     harmonics = Harmonics(3, [1, 3], -14, identity, None, list(range(9)))
     script = {**FINE.script, "groups": [1, 2, 0], "coefficients": [1, 2, 3, *range(9)]}
-    return stage(
-        replace(FINE, sh_degree=1, parameters=replace(FINE.parameters, harmonics=harmonics), script=script)
-    )
+    return replace(FINE, sh_degree=1, parameters=replace(FINE.parameters, harmonics=harmonics), script=script)
 
 
 def keys() -> Iterator[Segment]:
-    on = coloured()
+    on = stage(coloured_recipe())
     every = replace(
         STEPS, attributes=63, keys=3, interval=20, position=(64, 0), rotation=(1 << 10, 2), flags=1
     )

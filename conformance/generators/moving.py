@@ -17,6 +17,7 @@ from fixup import section
 from hello import RECIPE
 from motion_craft import start_bytes
 from motion_faulty import DURATION, GIVEN, MIXED, STAGE, faulty_segments, put
+from motion_rules import ruled_segments
 from motions import Segment, segments
 from timeline import COUNT, Part
 
@@ -43,8 +44,10 @@ def case_of(segment: Segment) -> Case:
     )
 
 
-def file_of(part: Part, splats: int) -> bytes:
-    """A stream with a static layer and one segment of so many splats."""
+def file_of(part: Part, splats: int, sh_degree: int = 0) -> bytes:
+    """A stream of one segment of so many splats; with a static layer, which has no harmonics, where it can."""
+    if sh_degree:
+        return made.stream([part], recipe=replace(RECIPE, sh_degree=sh_degree), splats=splats)
     return made.stream([part], STATIC, splats=COUNT + splats)
 
 
@@ -136,11 +139,14 @@ def motion_cases() -> Iterator[tuple[str, Case]]:
     """Group and case of every vector with motion."""
     for segment in segments():
         yield "baseline" if segment.name in USUAL else "uncommon", case_of(segment)
+    for segment in ruled_segments():
+        yield "uncommon", case_of(segment)
     for case in together():
         yield "uncommon", case
     for body in faulty_segments():
         part = Part(0, DURATION, body.body, splats=body.splats, chunks=1)
-        yield "faulty", Case(body.name, body.proves, file_of(part, body.splats), (0,), body.code)
+        data = file_of(part, body.splats, body.sh_degree)
+        yield "faulty", Case(body.name, body.proves, data, (0,), body.code)
     for case in faulty_together():
         yield "faulty", case
 

@@ -53,6 +53,7 @@ def three() -> list[Part]:
 FILE = made.file(three(), STATIC)
 STREAM = made.stream(three(), STATIC)
 TABLED = made.stream(three(), STATIC, with_table=True)
+BARE = made.stream([])
 
 
 def cat() -> bytes:
@@ -662,8 +663,8 @@ def stream_faults() -> Iterator[tuple[str, str, str, bytes]]:
     yield (
         "cut_scene",
         "container.truncated",
-        "A stream that ends behind SCEN.",
-        STREAM[: nth(STREAM, b"TIME")],
+        "A stream without static layer that ends behind SCEN.",
+        BARE[: nth(BARE, b"TIME")],
     )
     yield (
         "segment_long_at_table",
@@ -713,7 +714,7 @@ def stream_faults() -> Iterator[tuple[str, str, str, bytes]]:
         ("segments_known", "limit.sections", 32, "I", (1 << 32) - 2, "A stream of a nearly unknown number of segments."),
     ]  # fmt: skip
     for name, code, position, form, value, text in time:
-        yield f"time_{name}", code, text, at(b"TIME", position, form, value, STREAM)
+        yield f"time_{name}", code, text, at(b"TIME", position, form, value, BARE)
     yield "time_long", "container.length", "TIME with a byte more.", resized(b"TIME", lambda p: p + b"\0")
 
 

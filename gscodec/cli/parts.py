@@ -126,6 +126,7 @@ def read_part(
     with_comments: bool = True,
 ) -> Part:
     """The chosen splats of a path, URL or "-". Raises `StreamError`, `InputError`, `UsageError`."""
+    from gscodec.errors import Unsupported
     from gscodec.io.remote import RangeSource
     from gscodec.opening import check_static
     from gscodec.partial import PartialFile
@@ -138,8 +139,11 @@ def read_part(
         comments = file.comment_sections() if with_comments else []
         return Part(file=file, **found, bytes_read=len(data), requests=0, comments=comments)
     with RangeSource(source) as ranges:
-        check_static(ranges.read_at(0, START))
-        file = PartialFile(ranges.read_at, ranges.size)
+        try:
+            file = PartialFile(ranges.read_at, ranges.size)
+        except Unsupported:
+            check_static(ranges.read_at(0, START))  # which says what to do
+            raise
         found = _chosen(file, choice, degree, tell)
         comments = file.comment_sections() if with_comments else []
         count, requests = ranges.bytes_read, ranges.requests

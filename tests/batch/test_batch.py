@@ -443,7 +443,7 @@ def test_ctrl_c(tiles: Path) -> None:
     ("words", "said"),
     [
         (["encode", "in", "-o", "out", "--", "--effort", "99"], "--effort"),
-        (["encode", "in", "-o", "out", "--", "more.ply"], "more.ply"),
+        (["encode", "in", "-o", "out", "--", "more.ply"], "other than files"),
         (["encode", "in", "-o", "out", "--", "-o", "x"], "other than files"),
         (["encode", "in", "-o", "out", "--", "--json"], "before --"),
         (["encode", "in"], "--output"),

@@ -55,7 +55,7 @@ def test_parts_obey_the_rules_of_the_whole(tmp_path: Path) -> None:
     counted = (b"SCEN", 1, struct.pack("<QI", 9, 1) + scene[2][12:])
     source, out = tmp_path / "bad.gsc", tmp_path / "out.ply"
     for code, changed in {
-        "container.section_unknown": [scene, (b"MOTN", 1, b""), *sections[1:]],
+        "container.section_unknown": [scene, (b"PLAN", 1, b""), *sections[1:]],
         "container.parameters": [scene, sets, *sections[1:]],
         "container.parameters ": [scene, sets, stray, sections[-1]],
         "container.order": [scene, scene, *sections[1:]],

@@ -122,8 +122,8 @@ def test_both_decoders_pass_vectors_at_their_ticks(decoder: list[str], match: st
     """Of some vectors; tests/dynamic has all of them, bin/check all with the commands."""
     command = [sys.executable, str(ROOT / "conformance/run.py"), "--codes", "--match", match]
     done = subprocess.run(
-        [*command, "--", sys.executable, *decoder], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240,
+        [*command, "--", sys.executable, "-P", *decoder], capture_output=True, text=True, check=False,
+        timeout=240,
     )  # fmt: skip
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"{count} passed, 0 failed"), done.stdout
 

@@ -22,8 +22,8 @@ HEAD = """# Dynamic scenes
 
 By `python -m benchmarks.dynamic`: sequences made by moving real static scenes, and two that are files (wave,
 monkey). There is no real capture by many cameras among them. PSNR is that of pictures of every frame through
-three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: the peer
-is below our lowest point; `~`: above our highest, extrapolated.
+three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: files of single
+frames are not as small as that; `>=`: the peer is below our lowest point; `~`: above our highest, extrapolated.
 """
 AROUND = 3  # frames on either side of a border
 RATES = [
@@ -104,7 +104,13 @@ def ratio_rows(facts: Row) -> list[Row]:
             theirs = row["bytes"] / row["frames"]
             out.append(
                 _ratio(
-                    facts, row["codec"], row["psnr"], theirs, found.bytes_per_splat, MARKS[found.where], goal
+                    facts,
+                    row["codec"],
+                    row["psnr"],
+                    theirs,
+                    found.bytes_per_splat,
+                    MARKS[found.where].replace("<", ">"),
+                    goal,
                 )
             )
     return out
@@ -116,7 +122,7 @@ def _ratio(
     return {
         "sequence": facts["name"], "peer": peer, "psnr": psnr, "theirs": theirs / 1e3, "ours": ours / 1e3,
         "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal,
-        "met": "" if goal is None else "yes" if ours <= goal * theirs else "no",
+        "met": "" if goal is None else "no" if ours > goal * theirs else "open" if mark[:1] in "<~" and mark else "yes",
     }  # fmt: skip
 
 

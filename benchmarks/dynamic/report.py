@@ -22,9 +22,11 @@ HEAD = """# Dynamic scenes
 
 By `python -m benchmarks.dynamic`: sequences made by moving real static scenes, and two that are files (wave,
 monkey). There is no real capture by many cameras among them. PSNR is that of pictures of every frame through
-three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: files of single
-frames are not as small as that; `>=`: the peer is below our lowest point; `~`: above our highest, extrapolated.
+three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: files of
+single frames may be smaller, at a coarser setting; `>=`: the peer is below our lowest point; `~`: it is above
+our highest, extrapolated.
 """
+OPEN = ("<= ", "~ ")  # marks of ratios that prove nothing
 AROUND = 3  # frames on either side of a border
 RATES = [
     ("sequence", "sequence", ""), ("codec", "codec", ""), ("point", "quality", ""), ("gof", "GOF", ""),
@@ -122,7 +124,7 @@ def _ratio(
     return {
         "sequence": facts["name"], "peer": peer, "psnr": psnr, "theirs": theirs / 1e3, "ours": ours / 1e3,
         "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal,
-        "met": "" if goal is None else "no" if ours > goal * theirs else "open" if mark[:1] in "<~" and mark else "yes",
+        "met": "" if goal is None else "no" if ours > goal * theirs else "open" if mark in OPEN else "yes",
     }  # fmt: skip
 
 

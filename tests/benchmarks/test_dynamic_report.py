@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))
 
 import gscodec
 from benchmarks.dynamic.judge import mean_psnr
@@ -88,6 +92,4 @@ def test_rotations_follow_the_motion() -> None:
 
 @pytest.fixture
 def scene() -> Splats:
-    from pathlib import Path
-
     return gscodec.read(Path(__file__).parents[2] / "examples/made_scene.ply")

@@ -22,24 +22,20 @@ from gscodec.encode.dynamic.model import KEYFRAMES, POLYNOMIAL, Motion, Track, m
 from gscodec.encode.dynamic.payloads import Clock, Grain, grain_of, groups_of, payloads_of
 from gscodec.encode.dynamic.seeing import see, together
 from gscodec.encode.dynamic.sequence import HIDDEN, FrameSequence
+from gscodec.encode.dynamic.setting import setting_of
 from gscodec.encode.dynamic.stages import Around, FrameStage, MotionStage, StaticStage
 from gscodec.encode.dynamic.trajectories import Fits, fit, motion_of
 from gscodec.encode.dynamic.wishes import Wishes
 from gscodec.encode.effort import effort_of
-from gscodec.encode.encoder import RIG_SIZE, SMALLEST, Encoder
-from gscodec.encode.inputs import cameras_of, is_usable, scene_header
+from gscodec.encode.inputs import cameras_of, scene_header
 from gscodec.encode.progress import silent, within
-from gscodec.encode.shared import shared_of
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight
 from gscodec.encode.steps import Steps, choose_steps, extent_of, quality_of
-from gscodec.errors import UsageError
-from gscodec.evaluate.rigs import make_rig
 from gscodec.splats import Splats, joined
 
 TICKS = 240  # of a frame: times between frames can be told, too
 MOMENTS = 4  # of a segment, at which it is looked at
 SAMPLED = 6  # frames from which sizes, importance and cameras of the whole sequence come
-SAMPLE = 400_000  # splats of these, at most
 MARGIN = 6  # frames to both sides of a segment, through which its motion is fitted
 FEWEST = 32  # splats that are worth a static layer
 OWN_SET = 4096  # splats of a frame: of more, one that continues no other has its own parameter set
@@ -105,42 +101,9 @@ class SequenceEncoder:
             return None
         chosen = [filled[k] for k in np.unique(np.linspace(0, len(filled) - 1, SAMPLED).round().astype(int))]
         frames = [self._seen(index) for index in chosen]
-        every = -(-sum(map(len, frames)) // SAMPLE)
-        sample = joined([each.take(slice(None, None, max(every, 1))) for each in frames if len(each)])
-        if not len(sample):
-            return None
-        shared = shared_of(sample, self.steps)
-        is_large = shared.extent.span >= SMALLEST or shared.extent.span == 0
-        if self.effort.views and self._given is None and is_large:
-            with np.errstate(all="ignore"):
-                made = make_rig(sample, self.wishes.rig, views=self.effort.views * 3 // 2, size=RIG_SIZE)
-            shared = replace(shared, cameras=tuple(filter(is_usable, made)))
-        looks = bool(self.effort.views) and is_large
-        setting = Setting(
-            scene=self.scene,
-            shared=shared,
-            steps=self.steps,
-            effort=self.effort,
-            cameras=(self._given or shared.cameras) if looks else (),
-            given=self._given is not None,
-            threads=self.threads,
+        return setting_of(
+            frames, self.scene, self.steps, self.effort, self._given, self.wishes, threads=self.threads
         )
-        if not setting.cameras:
-            return setting
-        middle = max(frames, key=len)
-        encoder = Encoder(
-            middle,
-            effort=self.effort,
-            cameras=None if self._given is None else list(self._given),
-            threads=self.threads,
-            shared=shared,
-            scene=self.scene,
-        )
-        if encoder.sight is None or not encoder.sight.largest.any():
-            if self._given is not None:
-                raise UsageError("usage.cameras", "the cameras see nothing: are they of this scene?")
-            return replace(setting, cameras=())
-        return replace(setting, shared=encoder.calibrated(self.steps, tuple(self.wishes.steps or ())))
 
     def _seen(self, index: int) -> Splats:
         """The splats of a frame that any renderer draws."""

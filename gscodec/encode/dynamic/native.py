@@ -17,26 +17,23 @@ from gscodec.dynamic.timeline import Time
 from gscodec.dynamic.writer import SegmentPayloads, StaticLayer
 from gscodec.encode.dynamic.body import Coded, Prepared, Rows, Setting, Stage, code, prepare
 from gscodec.encode.dynamic.seeing import see
+from gscodec.encode.dynamic.setting import setting_of
 from gscodec.encode.dynamic.wishes import Wishes
 from gscodec.encode.effort import effort_of
-from gscodec.encode.encoder import RIG_SIZE, SMALLEST, Encoder
 from gscodec.encode.further import with_steps
-from gscodec.encode.inputs import cameras_of, is_usable, scene_header
+from gscodec.encode.inputs import cameras_of, scene_header
 from gscodec.encode.progress import silent
-from gscodec.encode.shared import shared_of
 from gscodec.encode.sight import GIVEN, MADE_UP, Sight
 from gscodec.encode.steps import Steps, choose_steps, quality_of
-from gscodec.errors import InputError, UsageError
+from gscodec.errors import InputError
 from gscodec.evaluate.cameras import Camera
-from gscodec.evaluate.rigs import make_rig
 from gscodec.parameters import CodingParameters
-from gscodec.splats import Splats, joined
+from gscodec.splats import Splats
 
 TICKS = 240  # of a frame: times between frames can be told, too
 LOOKED = 8  # moments of a segment at which it is looked at, at most as many as there are views
 REFITTED = 4  # moments for which colours are corrected
 SAMPLED = 3  # segments that stand for all
-SAMPLE = 400_000
 DRAWN = -5.5  # logit of 1/255
 SET = 1  # number of the parameter set
 Floats6 = tuple[float, float, float, float, float, float]
@@ -141,41 +138,9 @@ class NativeEncoder:
         for number in chosen:
             segment = self.segments_of[number]()
             scenes += [_drawn(segment.seen_at(moment, 0.5)) for moment in (0.25, 0.75)]
-        every = max(-(-sum(map(len, scenes)) // SAMPLE), 1)
-        sample = joined([replace(each, extras={}).take(slice(None, None, every)) for each in scenes])
-        if not len(sample):
-            return None
-        shared = shared_of(sample, self.steps)
-        is_large = shared.extent.span >= SMALLEST or shared.extent.span == 0
-        if self.effort.views and self._given is None and is_large:
-            with np.errstate(all="ignore"):
-                made = make_rig(sample, self.wishes.rig, views=self.effort.views * 3 // 2, size=RIG_SIZE)
-            shared = replace(shared, cameras=tuple(filter(is_usable, made)))
-        looks = bool(self.effort.views) and is_large
-        setting = Setting(
-            scene=self.scene,
-            shared=shared,
-            steps=self.steps,
-            effort=self.effort,
-            cameras=(self._given or shared.cameras) if looks else (),
-            given=self._given is not None,
-            threads=self.threads,
+        return setting_of(
+            scenes, self.scene, self.steps, self.effort, self._given, self.wishes, threads=self.threads
         )
-        if not setting.cameras:
-            return setting
-        encoder = Encoder(
-            max(scenes, key=len),
-            effort=self.effort,
-            cameras=None if self._given is None else list(self._given),
-            threads=self.threads,
-            shared=shared,
-            scene=self.scene,
-        )
-        if encoder.sight is None or not encoder.sight.largest.any():
-            if self._given is not None:
-                raise UsageError("usage.cameras", "the cameras see nothing: are they of this scene?")
-            return replace(setting, cameras=())
-        return replace(setting, shared=encoder.calibrated(self.steps, tuple(self.wishes.steps or ())))
 
     def segments(self) -> Iterator[SegmentPayloads]:
         """Each segment, in order."""

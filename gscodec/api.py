@@ -231,13 +231,13 @@ def encode_sequence(
     static_layer  store splats that never change once for all segments
     allow_gaps    a missing number among the files is meant: the frame before it stays
     sh_degree     leave out higher harmonics: for frames of different degrees
-    report        filled in with what happened: "segments", "static_splats", "polynomial", ...
+    report        filled in with what happened: "segments", "static_splats", "functions", ...
     options       quality, steps, target_psnr, max_error, effort, cameras, nonfinite, stream, threads,
                   progress, metadata and thumbnail of `encode`, offset of `encode_file`. Targets are those of
                   a frame in the middle; a stream is written segment by segment
 
-    Motion is smoothed where it trembles by less than a third of a splat's size. Extra attributes are left
-    out. Raises `EncodeError`, `InputError` "sequence.gap", "sequence.sh_degree", "sequence.axes" and those of
+    How much of the noise of trajectories is kept depends on the quality. Extra attributes are left out.
+    Raises `EncodeError`, `InputError` "sequence.gap", "sequence.sh_degree", "sequence.axes" and those of
     the formats, `UsageError`.
     """
     from gscodec.encode.dynamic import whole

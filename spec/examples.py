@@ -38,7 +38,7 @@ from gscodec.reference.parameters import (  # noqa: E402
 
 PAGE = ROOT / "spec/09-examples.md"
 VECTOR = ROOT / "conformance/vectors/baseline/sh0.gsc"
-SPLAT = 2  # has two predecessors, and a rotation without escapes
+SPLAT = 6  # has predecessors, and a rotation without escapes
 STREAMS = ("position", "importance", "scale", "rotation", "opacity", "colour")
 BLOCK = re.compile(r"(<!-- example: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 

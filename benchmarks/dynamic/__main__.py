@@ -26,7 +26,7 @@ from benchmarks.peers import Codec, fill, read_codecs, unavailable
 
 ROOT = Path(__file__).parents[2]
 GIVEN = {"wave": 30, "monkey": 30}  # sequences that are files already, and their frames a second
-QUALITIES = ("default", "small", "tiny", "1.2")
+QUALITIES = ("near-lossless", "0.1", "default", "tiny", "1.2")
 PEERS = ("SPZ v4", "SOG")
 GSENC = [sys.executable, "-m", "gscodec.cli.gsenc"]
 GSDEC = [sys.executable, "-m", "gscodec.cli.gsdec"]
@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     add("--look", type=int, default=1, metavar="N", help="compare pictures of every N-th frame  [1: all]")
     add("--limit", type=float, default=900, metavar="S", help="seconds for one file of another codec")
     add("--skip-static", action="store_true", help="only our segments")
+    add("--only-peers", action="store_true", help="only other codecs")
     add("--out", type=Path, default=ROOT / "benchmarks/results/dynamic", metavar="DIR")
     return parser.parse_args()
 
@@ -154,7 +155,7 @@ def static_rows(
     """Our static codec and the others, on every n-th frame."""
     picked, rows = files[options.every // 2 :: options.every] or files[:1], []
     gsdec = [*GSDEC, "{in}", "-o", "{out}", "--quiet"]
-    for quality in options.quality or QUALITIES:
+    for quality in () if options.only_peers else options.quality or QUALITIES:
         encode = [*GSENC, "{in}", "-o", "{out}", "--quality", quality]
         encode += ["--effort", str(options.effort), "--quiet"]
         rows.append(
@@ -198,7 +199,7 @@ def main() -> None:
         temporary = tempfile.TemporaryDirectory(dir=options.sequences)
         with temporary as folder, judging(cameras, options.views, options.size) as judge:
             new = [] if options.skip_static else static_rows(files, judge, options, Path(folder))
-            new += segments(files, fps, judge, options, Path(folder))
+            new += [] if options.only_peers else segments(files, fps, judge, options, Path(folder))
         keys = {(row["codec"], row["point"], row.get("gof", "")) for row in new}
         rows = [row for row in found if (row["codec"], row["point"], row.get("gof", "")) not in keys] + new
         facts = {"name": name, "fps": fps, "frames": len(files), "effort": options.effort, "rows": rows}

@@ -22,9 +22,9 @@ HEAD = """# Dynamic scenes
 
 By `python -m benchmarks.dynamic`: sequences made by moving real static scenes, and two that are files (wave,
 monkey). There is no real capture by many cameras among them. PSNR is that of pictures of every frame through
-three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. `<=`: files of
-single frames may be smaller, at a coarser setting; `>=`: the peer is below our lowest point; `~`: it is above
-our highest, extrapolated.
+three fixed cameras, over the pixels that a splat covers; static codecs code every n-th frame. The noise that
+was added to trajectories counts as part of the input. GOF auto: segments of at most 60 frames. Our bytes are
+interpolated at the PSNR of the other; `>=`: that is below our lowest point; `~`: it is above our highest.
 """
 OPEN = ("<= ", "~ ")  # marks of ratios that prove nothing
 AROUND = 3  # frames on either side of a border
@@ -35,7 +35,8 @@ RATES = [
     ("mb", "peak MB", ".0f"), ("missing", "missing", ""),
 ]  # fmt: skip
 RATIOS = [
-    ("sequence", "sequence", ""), ("peer", "frame by frame with", ""), ("psnr", "at PSNR, dB", ".2f"),
+    ("sequence", "sequence", ""), ("gof", "our GOF", ""), ("peer", "frame by frame with", ""),
+    ("psnr", "at PSNR, dB", ".2f"),
     ("theirs", "its kB/frame", ".2f"), ("ours", "our kB/frame", ".2f"), ("times", "times smaller", ""),
     ("wanted", "wanted", ".0f"), ("met", "met", ""),
 ]  # fmt: skip
@@ -68,61 +69,33 @@ def rate_rows(facts: Row) -> list[Row]:
 
 
 def ratio_rows(facts: Row) -> list[Row]:
-    """Our bytes a frame at the PSNR of every point of the others, and of our own static codec."""
+    """Our bytes a frame, for each GOF, at the PSNR of every point of others and of our static codec."""
     measured = [row for row in facts["rows"] if "missing" not in row]
-    gofs = list(dict.fromkeys(row["gof"] for row in measured if row["codec"] == OURS))
-    if not gofs:
-        return []
-    ours = [
-        (row["psnr"], row["bytes"] / row["frames"])
-        for row in measured
-        if row["codec"] == OURS and row["gof"] == gofs[0]
-    ]
-    static = [
-        (row["psnr"], row["bytes"] / row["frames"])
-        for row in measured
-        if row["codec"] == f"{OURS}, frame by frame"
-    ]
-    goals = TARGETS.get(facts["name"], (None, None))
+    static_goal, sog_goal = TARGETS.get(facts["name"], (None, None))
+    goals = {f"{OURS}, frame by frame": static_goal, "SOG": sog_goal}
     out = []
-    if len(ours) > 1 and len(static) > 1:
-        for psnr, size in ours:  # at the points that both have
-            found = bytes_at(static, psnr)
-            out.append(
-                _ratio(
-                    facts,
-                    f"{OURS}, frame by frame",
-                    psnr,
-                    found.bytes_per_splat,
-                    size,
-                    MARKS[found.where],
-                    goals[0],
-                )
-            )
-    if len(ours) > 1:
-        for row in (row for row in measured if not row["codec"].startswith(OURS)):
+    for gof in dict.fromkeys(row["gof"] for row in measured if row["codec"] == OURS):
+        ours = [
+            (row["psnr"], row["bytes"] / row["frames"])
+            for row in measured
+            if row["codec"] == OURS and row["gof"] == gof
+        ]
+        for row in (row for row in measured if row["codec"] != OURS and len(ours) > 1):
             found = bytes_at(ours, row["psnr"])
-            goal = goals[1] if row["codec"] == "SOG" else None
-            theirs = row["bytes"] / row["frames"]
-            out.append(
-                _ratio(
-                    facts,
-                    row["codec"],
-                    row["psnr"],
-                    theirs,
-                    found.bytes_per_splat,
-                    MARKS[found.where].replace("<", ">"),
-                    goal,
-                )
-            )
+            mark = MARKS[found.where].replace("<", ">")
+            goal, theirs = goals.get(row["codec"]), row["bytes"] / row["frames"]
+            name = f"{row['codec']} {row['point']}".strip()
+            out.append(_ratio(facts, gof, name, row["psnr"], (theirs, found.bytes_per_splat), mark, goal))
     return out
 
 
 def _ratio(
-    facts: Row, peer: str, psnr: float, theirs: float, ours: float, mark: str, goal: float | None
+    facts: Row, gof: str, peer: str, psnr: float, sizes: tuple[float, float], mark: str, goal: float | None
 ) -> Row:
+    theirs, ours = sizes
     return {
-        "sequence": facts["name"], "peer": peer, "psnr": psnr, "theirs": theirs / 1e3, "ours": ours / 1e3,
+        "sequence": facts["name"], "gof": gof, "peer": peer, "psnr": psnr,
+        "theirs": theirs / 1e3, "ours": ours / 1e3,
         "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal,
         "met": "" if goal is None else "no" if ours > goal * theirs else "open" if mark in OPEN else "yes",
     }  # fmt: skip

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.tables import markdown, write_csv
 
 CHUNK, CHUNKS, DURATION = 50_000, 2, 48_000
+KEYS = 60
 GOAL = 60.0  # times a second
 NAMES = ("positions", "rotations", "opacities")
 COLUMNS = [
@@ -149,9 +150,40 @@ def measure(repeat: int) -> list[dict[str, Any]]:
         if share:
             row = timed("reading it: once a segment", lambda _: len(read()) * CHUNK, 3)
             rows.append(row)
+    rows += functions_rows(chunks, repeat)
     for row in rows:
         row["copies"] = row["median_ms"] / rows[0]["median_ms"]
     return rows
+
+
+def functions_rows(chunks: list[Any], repeat: int) -> list[dict[str, Any]]:
+    """Four functions of positions and two of rotations, residuals of positions at 60 keys."""
+    from gscodec.encode.dynamic.bases_recording import record_functions_bases
+    from gscodec.encode.dynamic.function_recording import Functions, FunctionsSettings, record_functions
+    from gscodec.motion import read_motion
+
+    rng = np.random.default_rng(0)
+    known = record_functions_bases(0, rng.uniform(-1, 1, (KEYS, 6)), DURATION // KEYS, 2.0**-10).decoded
+    settings, motions = FunctionsSettings(position=0.002, rotation=0.004), []
+    for fields, integers, coding, _ in chunks:
+        count = len(integers.classes)
+        motion = Functions(
+            functions=known,
+            coefficients={
+                "position": (0, rng.normal(0, 0.3, (count, 4, 3))),
+                "rotation": (4, rng.normal(0, 0.1, (count, 2, 3))),
+            },
+            targets={"position": rng.normal(0, 0.3, (KEYS, count, 3))},
+            fineness={"position": np.full(count, 13, np.uint8)},
+        )
+        found = record_functions(fields, integers, coding, motion, settings, (0, DURATION))
+        payload = memoryview(found.payload())
+        motions.append(read_motion(payload, 0, fields, integers, coding, DURATION, {0: known}))
+
+    def at(turn: int) -> int:
+        return sum(len(each.at(turn * 7919 % DURATION).positions) for each in motions)
+
+    return [timed("functions: 4 of positions, 2 of rotations, and residuals", at, repeat, GOAL)]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -112,7 +112,7 @@ def encoded(
         if lanes_from:
             forced(stack, "LANES_FROM", lanes_from)
         if plan:
-            forced(stack, "make_plan", lambda *a: plan(make_plan(*a)))
+            forced(stack, "make_plan", lambda *a, **k: plan(make_plan(*a, **k)))
         return encode_splats(splats, **{"effort": 1, **options}).data
 
 

@@ -51,7 +51,7 @@ FRAME = [("4s", "id", ""), ("I", "flags", "must be understood"), ("Q", "length",
 HEADER = [
     ("8s", "signature", "the same in every file"),
     ("B", "major", ""),
-    ("B", "minor", "version 0.3"),
+    ("B", "minor", "version 0.4"),
     ("B", "profile", "core"),
     ("B", "level", ""),
     ("I", "flags", "stream mode"),

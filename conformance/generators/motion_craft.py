@@ -16,7 +16,7 @@ from fixup import section
 from rans import LaneWriter, draft_table, write_context_map, write_table
 from streams import Event, Recorder, coded_symbol, lane_words
 
-from gscodec.reference import bases, keyframes, motion, polynomial
+from gscodec.reference import bases, functions, keyframes, motion, polynomial
 from gscodec.reference.bases import Bases, Mixture
 from gscodec.reference.channels import Ground, ground_of
 from gscodec.reference.chunk import ChunkHeader, Splats, read_chunk
@@ -24,11 +24,12 @@ from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.decode import DecodedChunk
 from gscodec.reference.entropy import Stream
 from gscodec.reference.faults import Place
+from gscodec.reference.functions import Functions
 from gscodec.reference.keyframes import Keyframes
 from gscodec.reference.parameters import MULTIPLIERS, Parameters, read_parameters
 from gscodec.reference.polynomial import Polynomial
 
-Model = Polynomial | Mixture | Keyframes
+Model = Polynomial | Mixture | Keyframes | Functions
 Script = Mapping[str, Sequence[int | None]]
 Change = Callable[[list[list[Event]]], None]
 NOWHERE = Place("MOTN", 0)
@@ -41,6 +42,11 @@ LINE = Polynomial(
 STEPS = Keyframes(
     flags=0, attributes=1, extrapolated=0, keys=1, interval=10, position_multipliers=[0, 0],
     rotation_multipliers=[0, 0], position=(1, 0), rotation=(1, 0),
+)  # fmt: skip
+PULSE = Bases(id=4, flags=bases.HOLDS_FUNCTIONS, count=1, keys=3, interval=30, exponent=0, step=4096)
+WAVES = Functions(
+    flags=0, bases=PULSE, attributes=1, residual=0, follows={"position": (0, 1)},
+    position_multipliers=[0, 0], rotation_multipliers=[0, 0], position=(1, 0), rotation=(1, 0),
 )  # fmt: skip
 
 
@@ -105,22 +111,32 @@ def keyframes_fields(m: Keyframes) -> bytes:
     return out + factor_bytes(m.position) + factor_bytes(m.rotation)
 
 
+def functions_fields(m: Functions) -> bytes:
+    """(12.11)"""
+    out = bytes([m.bases.id, m.attributes, m.residual])
+    out += b"".join(pair(m.follows[name]) for name in functions.names_of(m.attributes))
+    out += pair(m.position_multipliers) + pair(m.rotation_multipliers)
+    return out + factor_bytes(m.position) + factor_bytes(m.rotation)
+
+
 def model_fields(m: Model) -> bytes:
     if isinstance(m, Polynomial):
         return polynomial_fields(m)
     if isinstance(m, Keyframes):
         return keyframes_fields(m)
+    if isinstance(m, Functions):
+        return functions_fields(m)
     return struct.pack("<BH", m.bases.id, m.levels)
 
 
 def bases_fields(b: Bases) -> bytes:
     """(12.7) The fields of MBAS."""
-    fixed = b.id, b.flags, b.count, b.keys, b.interval, b.exponent, b.rotation_step
+    fixed = b.id, b.flags, b.count, b.keys, b.interval, b.exponent, b.step
     return struct.pack("<BBBHIhH", *fixed)
 
 
 def model_number(m: Model) -> int:
-    kinds: list[type] = [type(None), Polynomial, Mixture, Keyframes]
+    kinds: list[type] = [type(None), Polynomial, Mixture, Keyframes, Functions]
     return kinds.index(type(m))
 
 
@@ -146,7 +162,7 @@ def decoded_form(m: Model, classes: int) -> Model:
             translation_multipliers=multiplied(m.translation_multipliers, classes),
             rotation_multipliers=multiplied(m.rotation_multipliers, classes),
         )
-    if isinstance(m, Keyframes):
+    if isinstance(m, Keyframes | Functions):
         return replace(
             m,
             position_multipliers=multiplied(m.position_multipliers, classes),
@@ -156,7 +172,12 @@ def decoded_form(m: Model, classes: int) -> Model:
 
 
 def is_predicted(m: Model) -> bool:
-    bit = {Polynomial: polynomial.PREDICTED, Mixture: bases.PREDICTED, Keyframes: keyframes.PREDICTED}
+    bit = {
+        Polynomial: polynomial.PREDICTED,
+        Mixture: bases.PREDICTED,
+        Keyframes: keyframes.PREDICTED,
+        Functions: functions.PREDICTED,
+    }
     return m.flags & bit[type(m)] > 0
 
 
@@ -166,6 +187,8 @@ def read_model(m: Model, stage: Stage, ground: Ground, next_stream: Callable[[],
         polynomial.read_polynomial_streams(m, ground, next_stream)
     elif isinstance(m, Mixture):
         bases.read_mixture_streams(m, ground, next_stream)
+    elif isinstance(m, Functions):
+        functions.read_functions_streams(m, ground, stage.parameters, next_stream)
     else:
         keyframes.read_keyframes_streams(m, ground, stage.parameters, stage.splats, next_stream)
 
@@ -181,7 +204,12 @@ def stream_names(m: Model, stage: Stage) -> list[str]:
         return ["masks", *(names[bit] for bit in m.channels(1))]
     if isinstance(m, Mixture):
         return ["masks", "shares"]
-    lives = ["lives"] if m.flags & keyframes.HAS_LIVES else []
+    lives = ["lives"] if m.flags & keyframes.HAS_LIVES else []  # functions have the same flag
+    if isinstance(m, Functions):
+        masks = ["masks"] if m.attributes else []
+        residuals = [(f"{a}_fineness", f"{a}_residuals") for a in functions.names_of(m.residual)]
+        names = functions.names_of(m.attributes)
+        return [*lives, *masks, *names, *(name for both in residuals for name in both)]
     return [*lives, "masks", *keyframes.keyframes_channels(m, stage.parameters)]
 
 
@@ -190,6 +218,8 @@ def model_contexts(m: Model, parameters: Parameters) -> list[int]:
         return polynomial.polynomial_contexts(m, parameters.classes)
     if isinstance(m, Mixture):
         return bases.mixture_contexts(parameters.classes)
+    if isinstance(m, Functions):
+        return functions.functions_contexts(m, parameters)
     return keyframes.keyframes_contexts(m, parameters)
 
 
@@ -293,10 +323,10 @@ def bases_payload(
     told: Bases, source: Source, tables: int = 1, change: Change = lambda events: None
 ) -> bytes:
     """(12.7) The payload of MBAS."""
-    names = ["rotation", "translation"]
+    names = ["functions"] if told.has_functions() else ["rotation", "translation"]
     events = recorded(names, source, lambda next_stream: bases.read_bases_streams(told, next_stream))
     change(events)
-    return bases_fields(told) + coder_bytes(events, [bases.KEY_CONTEXTS] * 2, source.rng, tables)
+    return bases_fields(told) + coder_bytes(events, bases.bases_contexts(told), source.rng, tables)
 
 
 def decoded_motion(stage: Stage, payload: bytes, duration: int, known: Mapping[int, Bases]) -> motion.Motion:

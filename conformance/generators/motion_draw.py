@@ -9,7 +9,8 @@ import streams
 from fixup import section
 from motion_craft import Model, Source, Stage, bases_payload, coded_motion, stage_of
 
-from gscodec.reference.bases import Bases, Mixture
+from gscodec.reference.bases import HOLDS_FUNCTIONS, TRANSLATION_EXTRAPOLATED, Bases, Mixture
+from gscodec.reference.functions import MAX_FOLLOWED, Functions, names_of
 from gscodec.reference.keyframes import Keyframes
 from gscodec.reference.motion import Motion
 from gscodec.reference.polynomial import Polynomial
@@ -98,13 +99,49 @@ def draw_bases(rng: random.Random, id: int, exponent: int) -> Bases:
     )
 
 
+def draw_time_functions(rng: random.Random, id: int) -> Bases:
+    return Bases(
+        id,
+        HOLDS_FUNCTIONS | rng.choice([0, TRANSLATION_EXTRAPOLATED]),
+        rng.choice([1, 2, 5, 20]),
+        rng.choice([1, 2, 6, 12]),
+        rng.choice([1, 9, 17, (1 << 32) - 1]),
+        0,
+        rng.choice([1, 64, 4096, 65535]),
+    )
+
+
+def draw_functions(rng: random.Random, has_harmonics: bool, bases: Bases) -> Functions:
+    every = 63 if has_harmonics else 31
+    attributes, residual = (rng.choice([0, 1, every, rng.randrange(64) & every]) for _ in range(2))
+    follows = {}
+    for name in names_of(attributes):
+        first = rng.randrange(bases.count)
+        most = min(MAX_FOLLOWED, bases.count - first)
+        follows[name] = first, rng.choice([1, most, rng.randint(1, most)])
+    return Functions(
+        rng.randrange(4),
+        bases,
+        attributes,
+        residual,
+        follows,
+        draw_multipliers(rng),
+        draw_multipliers(rng),
+        draw_factor(rng),
+        draw_factor(rng),
+    )
+
+
 def draw_model(rng: random.Random, stage: Stage, known: dict[int, Bases]) -> Model:
-    kind = rng.randrange(3)
+    kind = rng.randrange(4)
     if kind == 0:
         return draw_polynomial(rng)
     if kind == 1:
         return draw_keyframes(rng, stage.parameters.harmonics is not None)
-    return Mixture(rng.randrange(2), known[rng.choice(list(known))], rng.choice([1, 16, 255, 4095]))
+    bases = rng.choice(list(known.values()))
+    if bases.has_functions():
+        return draw_functions(rng, stage.parameters.harmonics is not None, bases)
+    return Mixture(rng.randrange(2), bases, rng.choice([1, 16, 255, 4095]))
 
 
 def moving_from_seed(seed: int, most: int = 30) -> Moving:
@@ -120,7 +157,10 @@ def moving_from_seed(seed: int, most: int = 30) -> Moving:
     known: dict[int, Bases] = {}
     bases_payloads = []
     for id in rng.sample(range(256), rng.randint(1, 3)):
-        told = draw_bases(rng, id, stages[0].header.exponent)
+        has_functions = rng.random() < 0.5
+        told = (
+            draw_time_functions(rng, id) if has_functions else draw_bases(rng, id, stages[0].header.exponent)
+        )
         bases_payloads.append(bases_payload(told, Source(rng=rng), rng.choice([1, 2, 7])))
         known[id] = told
     motions: list[tuple[bytes, Motion] | None] = []

@@ -79,7 +79,7 @@ def replaced(stream: int, number: int, value: int) -> Callable[[list[list[Event]
 
 def field_faults() -> Iterator[Fault]:
     """The fields, one after the other."""
-    yield Fault("model", "motion.model", "A model that is kept for later.", put(STOPPED, 0, b"\4"), 0)
+    yield Fault("model", "motion.model", "A model that is kept for later.", put(STOPPED, 0, b"\5"), 0)
     yield Fault("flags", "motion.flags", "Model 0 has no flags.", put(STOPPED, 1, b"\1"), 1)
     yield Fault("flags_polynomial", "motion.flags", "Flag 3 of model 1.", put(LINES, 1, b"\x0a"), 1)
     yield Fault("flags_mixture", "motion.flags", "Flag 1 of model 2.", put(MIXED, 1, b"\2"), 1)
@@ -252,6 +252,18 @@ def value_faults() -> Iterator[Fault]:
             wrong,
             first_stream(wrong, at, 3),
         )
+    bound = {"masks": [1, 0, 0], "position": [65535, -65535, 1]}
+    for number, value in ((0, 131_072), (1, 131_071)):
+        wrong = made(STEPS, bound, replaced(1, number, value))
+        place = first_stream(wrong, at, 2)
+        place += 4 * sum(struct.unpack_from("<BI", wrong, place - 10)[1:])
+        yield Fault(
+            f"keyframes_value_{number}",
+            "motion.value",
+            "A position of 65,536 base steps, one too many.",
+            wrong,
+            place,
+        )
     at = FIELDS + MIXTURE
     shares = {"masks": [1, 1, 1], "shares": [16, 3, 4, 5, 11]}
     for number, value in ((2, 28), (1, 1)):
@@ -342,7 +354,7 @@ def bases_faults() -> Iterator[Fault]:
     script: Script = {"rotation": columns(1, 0, 0, 0, 1, 0), "translation": [1, 2, 3]}
     right = bases_payload(other, Source(script))
     yield Fault("bases_twice", "motion.bases", "Bases with the id of others.", put(right, 0, b"\7"), 0)
-    yield Fault("bases_flags", "motion.flags", "A reserved flag of MBAS.", put(right, 1, b"\4"), 1)
+    yield Fault("bases_flags", "motion.flags", "A reserved flag of MBAS.", put(right, 1, b"\x08"), 1)
     ranges = {
         "count": (2, b"\0"),
         "count_many": (2, b"\x41"),

@@ -130,14 +130,14 @@ def keyframe_ends() -> Iterator[Segment]:
     one = replace(STEPS, flags=2, keys=3, interval=25)
     yield segment(
         "motion_keys_wide",
-        "Changes of four times the bound of reconstructed values, predicted from one another: sums of products of 33 bits.",
+        "Changes of four times the bound of reconstructed values, predicted from one another: sums of products of 37 bits.",
         near_stage([256] * 6),
         [
             moving(
                 replace(one, attributes=1, extrapolated=1),
                 masks=[1] * 9,
                 position=[
-                    *[4095, -4095, 4095, *[0] * 6], *[-12285, 12285, -12285, *[0] * 6], *[16380, -16380, 16380, *[0] * 6],
+                    *[65535, -65535, 65535, *[0] * 6], *[-196605, 196605, -196605, *[0] * 6], *[262140, -262140, 262140, *[0] * 6],
                 ],
             )
         ],
@@ -147,14 +147,19 @@ def keyframe_ends() -> Iterator[Segment]:
     on = near_stage([255] * 6, replace(FINE, parameters=parameters))
     yield segment(
         "motion_keys_exact",
-        "Reconstructed values of exactly 262,143 and -262,143: a prediction that is no multiple of the step.",
+        "Reconstructed values of exactly 4,194,303 and -4,194,303, of rotation 262,143: a prediction that is no multiple of the step.",
         on,
         [
             moving(
                 replace(one, attributes=1, keys=1),
                 masks=[1] * 3,
-                position=[4, -4, 0, 4092, -4092, 0, -8, 8, 0],
-            )
+                position=[4, -4, 0, 65532, -65532, 0, -8, 8, 0],
+            ),
+            moving(
+                replace(one, attributes=2, keys=1),
+                masks=[2] * 3,
+                rotation=[4, -4, 0, 4092, -4092, 0, -8, 8, 0],
+            ),
         ],
         [0, 25],
     )

@@ -21,7 +21,7 @@ from gscodec.reference.bases import Bases, Mixture
 from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.parameters import Harmonics, PredictorSet
 
-SEEDS = (1, 2, 5, 8, 13, 20, 33, 38)  # scenes whose attributes PLY can hold
+SEEDS = (1, 2, 5, 10, 13, 20, 33, 38)  # scenes whose attributes PLY can hold
 TURN = 1 << 20  # in Q20
 FINE = replace(
     RECIPE, parameters=replace(RECIPE.parameters, position_mantissa=4096), exponent=-14
@@ -285,13 +285,13 @@ def keys() -> Iterator[Segment]:
     )
     yield segment(
         "motion_keys_bounds",
-        "Reconstructed values of 262,080, the last multiple of 64 under their bound, reached in one step or by going on; one key of the last tick, one never reached.",
+        "Reconstructed values of 4,194,240 and, of opacity, 262,080, the last multiples of 64 under their bounds, reached in one step or by going on; one key of the last tick, one never reached.",
         stage(FINE),
         [
             moving(
                 replace(STEPS, keys=2, attributes=9, extrapolated=1, interval=interval, position=factor),
                 masks=[9, 1, 8, 1, 9, 0],
-                position=[4095, -4095, 2047, -2047, 1, 2, -4095, 4095, 0, 1, 1, 1],
+                position=[65535, -65535, 32767, -32767, 1, 2, -65535, 65535, 1, -1, 1, 1],
                 opacity=[4094, -4096, -300],
             )
             for interval, factor in ((49, (1, 0)), (99, ((1 << 22) - 1, 0)), ((1 << 32) - 1, (1, 52)))

@@ -1,4 +1,4 @@
-"""(12.5 to 12.8) Vectors with motion: segments of motions.py and motion_faulty.py in complete files.
+"""(12.5 to 12.8, 12.11) Vectors with motion: segments of motions.py and others in complete files.
 
 Standard library only.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import moves
 import timeline as made
 from dynamic import STATIC, Case, of
 from dynamic import all_cases as container_cases
@@ -17,11 +18,20 @@ from fixup import section
 from hello import RECIPE
 from motion_craft import start_bytes
 from motion_faulty import DURATION, GIVEN, MIXED, STAGE, faulty_segments, put
+from motion_functions import function_segments
+from motion_functions_faulty import function_faulty_segments
 from motion_rules import ruled_segments
 from motions import Segment, segments
 from timeline import COUNT, Part
 
-USUAL = {"motion_spans", "motion_window_4", "motion_keys_0", "motion_mixture_0", "motion_half_turn_z"}
+USUAL = {
+    "motion_spans",
+    "motion_window_4",
+    "motion_keys_0",
+    "motion_mixture_0",
+    "motion_half_turn_z",
+    "motion_functions_2",
+}
 START = 1000  # tick of the segment
 GIVEN_BASES = section(b"MBAS", GIVEN)
 PARM, CHNK = section(b"PARM", STAGE.parameter_payload), section(b"CHNK", STAGE.chunk_payload)
@@ -139,11 +149,11 @@ def motion_cases() -> Iterator[tuple[str, Case]]:
     """Group and case of every vector with motion."""
     for segment in segments():
         yield "baseline" if segment.name in USUAL else "uncommon", case_of(segment)
-    for segment in ruled_segments():
-        yield "uncommon", case_of(segment)
+    for segment in (*ruled_segments(), *function_segments()):
+        yield "baseline" if segment.name in USUAL else "uncommon", case_of(segment)
     for case in together():
         yield "uncommon", case
-    for body in faulty_segments():
+    for body in (*faulty_segments(), *function_faulty_segments()):
         part = Part(0, DURATION, body.body, splats=body.splats, chunks=1)
         data = file_of(part, body.splats, body.sh_degree)
         yield "faulty", Case(body.name, body.proves, data, (0,), body.code)
@@ -155,3 +165,4 @@ def all_cases() -> Iterator[tuple[str, Case]]:
     """Group and case of every vector of the dynamic profile."""
     yield from container_cases()
     yield from motion_cases()
+    yield from moves.all_cases()

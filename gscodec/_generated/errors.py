@@ -93,6 +93,7 @@ ROWS: tuple[Row, ...] = (
     Row('motion.symbol', 'Malformed', 5, '12.5', 'a mask names an attribute that does not change', 'report it to the writer of the file'),
     Row('motion.value', 'Malformed', 5, '12.5', 'a decoded value of motion is out of its bounds', 'report it to the writer of the file'),
     Row('motion.bases', 'Malformed', 5, '12.7', 'bases are given twice or used before they are given', 'report it to the writer of the file'),
+    Row('motion.chunk', 'Malformed', 5, '12.4', 'a segment moves a chunk that the static layer lacks or one out of order', 'report it to the writer of the file'),
     Row('tens.length', 'Malformed', 5, '12.10', 'TENS is shorter or longer than what it holds', 'report it to the writer of the file'),
     Row('tens.kind', 'Unsupported', 7, '12.10', 'a kind of tensors that this version gives no meaning', 'use a newer reader'),
     Row('tens.compression', 'Unsupported', 7, '12.10', 'a compression that this version gives no meaning', 'use a newer reader'),

@@ -86,6 +86,11 @@ class Feed(Generic[Event]):
         if self._is_waiting or self._error is not None:
             self._pending = [event for event in (next(self.events(), None),) if event is not None]
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether all events were taken, and the next one needs more bytes."""
+        return self._is_waiting
+
     def events(self) -> Iterator[Event]:
         """The events that the bytes so far allow. A `StreamError` is raised again by every later call."""
         while True:

@@ -4,7 +4,7 @@
 |--------|-------|-----------|-------|
 | 0      | u8[8] | signature | 89 47 53 43 0D 0A 1A 0A |
 | 8      | u8    | major     | 0 |
-| 9      | u8    | minor     | 3 |
+| 9      | u8    | minor     | 4 |
 | 10     | u8    | profile   | table of profiles |
 | 11     | u8    | level     | 1 or 2 |
 | 12     | u32   | flags     | bit 0: stream mode; others reserved |
@@ -22,7 +22,7 @@ from gscodec.errors import Integrity, Malformed, Unsupported
 from gscodec.limits import LEVELS
 
 SIGNATURE = bytes.fromhex("89475343 0D0A1A0A")
-VERSION = (0, 3)
+VERSION = (0, 4)
 HEADER_BYTES = 20
 STREAM_MODE = 1
 

@@ -8,7 +8,7 @@ from gscodec.container.chunk import ChunkHeader, read_chunk_header, read_paramet
 from gscodec.container.end import EndMark
 from gscodec.container.ledger import Ledger
 from gscodec.container.scene import SceneHeader, check_decoded_bytes
-from gscodec.container.section import SectionHeader
+from gscodec.container.section import SectionHeader, wrong_length
 from gscodec.dynamic.timeline import (
     FARTHEST,
     MOST_BYTES,
@@ -25,6 +25,7 @@ from gscodec.errors import LimitError, Malformed
 from gscodec.limits import Limits
 
 ENDERS = (b"SEGM", b"SEGT", b"ENDM")
+MOVE_BYTES = 4
 
 
 class TimelineLedger:
@@ -46,6 +47,7 @@ class TimelineLedger:
         self.chunks = 0
         self._parameters: set[int] = set()  # of the segment
         self._segment_splats = self._segment_chunks = 0
+        self._moved = -1  # the last chunk of the static layer that the segment moves
 
     def fork(self, number: int, listed: tuple[SegmentEntry, int] | None) -> TimelineLedger:
         """What is known before segment `number` of a file whose header part was read."""
@@ -87,7 +89,7 @@ class TimelineLedger:
 
     def may_end(self, state: str, position: int) -> bool:
         """(12.1) Whether a stream without end mark is complete here."""
-        if not self.stream_mode or state in ("start", "scene"):
+        if not self.stream_mode or state in ("start", "scene", "moved"):
             return False
         if self.segment is not None and state != "tabled":
             return position == self.segment.end_offset
@@ -156,7 +158,7 @@ class TimelineLedger:
         if self.stream_mode:
             self.kept.append(segment)
         self.segment, self.segments = segment, self.segments + 1
-        self._parameters, self._segment_splats, self._segment_chunks = set(), 0, 0
+        self._parameters, self._segment_splats, self._segment_chunks, self._moved = set(), 0, 0, -1
         return segment
 
     def add_parameters(self, payload: memoryview, at: int) -> int:
@@ -208,6 +210,20 @@ class TimelineLedger:
             )
         self._segment_splats, self._segment_chunks = total, self._segment_chunks + 1
         return header
+
+    def add_move(self, payload: memoryview, at: int) -> int:
+        """(12.4) MOVE: the number of a chunk of the static layer; numbers ascend in a segment."""
+        if len(payload) != MOVE_BYTES:
+            raise wrong_length("MOVE", at)
+        number = int.from_bytes(payload, "little")
+        if number >= self.static.chunks:
+            what = f"chunk {number} of a static layer of {self.static.chunks}"
+        elif number <= self._moved:
+            what = f"chunk {number} of the static layer after chunk {self._moved}"
+        else:
+            self._moved = number
+            return number
+        raise Malformed("motion.chunk", what, clause="12.4", section="MOVE", offset=at)
 
     def ends_segment(self, section: SectionHeader) -> bool:
         """(12.4) Whether the segment is over with this section; then it holds what it says."""

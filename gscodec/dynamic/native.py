@@ -13,7 +13,7 @@ from gscodec._generated import temporal_kernels
 from gscodec.chunk import read_chunk
 from gscodec.container.reader import Chunk, Parameters
 from gscodec.decoder import empty_splats, write_values
-from gscodec.dynamic.reader import Bases, Motion
+from gscodec.dynamic.reader import Bases, Motion, Move
 from gscodec.dynamic.scene import Scene
 from gscodec.errors import UsageError
 from gscodec.io.bases_npz import BasesScene
@@ -26,7 +26,7 @@ from gscodec.splats import Splats, joined
 
 F64 = NDArray[np.float64]
 ALWAYS = 8.0  # s of a splat whose opacity does not change
-MODELS = ("none", "polynomial", "bases", "keyframes")
+MODELS = ("none", "polynomial", "bases", "keyframes", "functions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +53,21 @@ class NativePart:
     start: int
     duration: int
     chunks: list[NativeChunk]
-    bases: dict[int, bases.Bases]
+    bases: dict[int, bases.AnyBases]
 
 
 def native_parts(scene: Scene) -> Iterator[NativePart]:
-    """The static layer, then segment after segment, decoded. Raises `StreamError`."""
+    """The static layer, then segment after segment, decoded.
+
+    Raises `StreamError`, `UsageError` "native.model" where a segment moves the static layer (12.4).
+    """
     file = scene.file
     if file is None:
         raise UsageError("native.model", "the scene does not change with time: it has no motion to write")
     front: dict[int, ParameterSet] = {}
     for number in (None, *range(file.count)):
         part = file.static if number is None else file.segment(number)
-        sets, known, chunks = dict(front), dict[int, bases.Bases](), list[NativeChunk]()
+        sets, known, chunks = dict(front), dict[int, bases.AnyBases](), list[NativeChunk]()
         duration = part.header.duration if part.header is not None else 0
         for i, each in enumerate(part.parts):
             if isinstance(each, Parameters):
@@ -74,6 +77,8 @@ def native_parts(scene: Scene) -> Iterator[NativePart]:
             elif isinstance(each, Bases):
                 found = bases.read_bases(each.payload, each.offset, known)
                 known[found.fields.id] = found
+            elif isinstance(each, Move):
+                raise UsageError("native.model", "segments that move splats of the static layer")
             elif isinstance(each, Chunk):
                 after = part.parts[i + 1] if i + 1 < len(part.parts) else None
                 motion = after if isinstance(after, Motion) else None
@@ -91,7 +96,7 @@ def _chunk(
     chunk: Chunk,
     motion: Motion | None,
     sets: dict[int, ParameterSet],
-    known: dict[int, bases.Bases],
+    known: dict[int, bases.AnyBases],
     duration: int,
 ) -> NativeChunk:
     header = scene.header
@@ -224,6 +229,8 @@ def bases_scene(scene: Scene) -> BasesScene:
         raise UsageError("native.model", "no scene of one segment that follows motion bases")
     part = parts[1]
     (shared,) = part.bases.values()
+    if not isinstance(shared, bases.Bases):
+        raise UsageError("native.model", "splats that follow functions of time, not motion bases")
     if shared.fields.interval != time.frame_ticks:
         raise UsageError("native.model", "bases whose keys are no frames")
     weights = []

@@ -32,10 +32,20 @@ from gscodec.limits import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """(12.5) The motion of the chunk before it. `payload` stands at `offset`; nobody has looked into it."""
+    """(12.5) The motion of what stands before it, a chunk or a `Move`.
+
+    `payload` stands at `offset`; nobody has looked into it.
+    """
 
     payload: memoryview
     offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """(12.4) The motion behind it is that of a chunk of the static layer, counted from 0."""
+
+    chunk: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +71,14 @@ Event: TypeAlias = (
     | Parameters
     | Chunk
     | Motion
+    | Move
     | Bases
     | SegmentHeader
     | SegmentEnd
     | Skipped
     | End
 )
-Part: TypeAlias = Parameters | Bases | Chunk | Motion
+Part: TypeAlias = Parameters | Bases | Chunk | Move | Motion
 
 
 @dataclass(kw_only=True)
@@ -83,7 +94,7 @@ class Segment:
 
     def add(self, event: object) -> None:
         """Keep what is decoded, and what the file says of itself."""
-        if isinstance(event, Parameters | Bases | Chunk | Motion):
+        if isinstance(event, Part):
             self.parts.append(event)
         elif isinstance(event, Skipped) and self.header is None:
             self.skipped.append(event)
@@ -93,7 +104,8 @@ class Segment:
 class Resume:
     """Where to go on in a file whose header part was read: at `position`, in `state`.
 
-    until   where to stop; None: at the end of the file, whose hash is then not looked at
+    until   where to stop, unless motion is missing there; None: at the end of the file, whose hash is then
+            not looked at
     """
 
     header: FileHeader
@@ -149,7 +161,7 @@ class TimelineReader(Feed[Event]):
         self, header: FileHeader, ledger: TimelineLedger, state: str, until: int | None
     ) -> Generator[Event | None, None, None]:
         mode = "dynamic stream" if header.stream_mode else "dynamic"
-        while state != "end" and self._window.position != until:
+        while state != "end" and (self._window.position != until or state == "moved"):
             while self._window.end == self._window.position:
                 if self._is_closed and ledger.may_end(state, self._window.position):
                     yield End(splat_count=ledger.splats, chunk_count=ledger.chunks, sha256=None)
@@ -159,7 +171,7 @@ class TimelineReader(Feed[Event]):
             before, state = state, next_state(mode, state, section)
             ledger.check_place(section, before)
             event = self._read_payload(section, payload, header, ledger)
-            segment = ledger.segment if ledger.ends_segment(section) else None
+            segment = ledger.segment if ledger.ends_segment(section) and state != "moved" else None
             if not header.stream_mode and self._verify and self._resume is None:
                 self._hash.update(data)
             self._window.skip(section.size)
@@ -198,6 +210,8 @@ class TimelineReader(Feed[Event]):
             return Chunk(header=chunk, number=number, first_splat=first, payload=payload, offset=at)
         if section.id == b"MOTN":
             return Motion(payload=payload, offset=at)
+        if section.id == b"MOVE":
+            return Move(chunk=ledger.add_move(payload, at))
         if section.id == b"MBAS":
             return Bases(payload=payload, offset=at)
         return Skipped(id=section.id, payload=payload, offset=at)

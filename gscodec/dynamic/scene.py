@@ -253,10 +253,9 @@ class Scene:
         number = self._file.find(tick)
         if number is None and self._file.fault is not None and self._is_missing(tick):
             raise self._file.fault
-        parts = [self._decode_layer()]
-        if number is not None:
-            parts.append(self._decode_segment(number))
-        return shown(parts, tick, self._file.scene, self._degree)
+        layer = self._decode_layer()
+        segment = None if number is None else self._decode_segment(number)
+        return shown(layer, segment, tick, self._file.scene, self._degree)
 
     def frames(self, step: int | None = None) -> Iterator[Frame]:
         """Frame after frame, from the start; every `step` ticks, where the file does not say or it is given.
@@ -304,18 +303,18 @@ class Scene:
         file = self._dynamic()
         if self._layer is None:
             self._layer = decode_part(
-                file.static, {}, file.scene, sh_degree=self._degree, threads=self._threads
+                file.static, None, file.scene, sh_degree=self._degree, threads=self._threads
             )
         return self._layer
 
     def _decode_segment(self, number: int) -> ShownPart:
         if self._kept is None or self._kept[0] != number:
-            file, sets = self._dynamic(), self._decode_layer().sets
+            file, layer = self._dynamic(), self._decode_layer()
             self._kept = None  # one segment in memory at a time
             part = file.segment(number)
             self._kept = (
                 number,
-                decode_part(part, sets, file.scene, sh_degree=self._degree, threads=self._threads),
+                decode_part(part, layer, file.scene, sh_degree=self._degree, threads=self._threads),
             )
         return self._kept[1]
 

@@ -261,6 +261,10 @@ class SeekFile:
             for piece in self._pieces(position, START if size is None else size, size):
                 reader.feed(piece)
                 yield from reader.events()
+            if reader.position == until and reader.is_waiting:  # the segment ends where motion is missing
+                for piece in self._pieces(reader.position, START):
+                    reader.feed(piece)
+                    yield from reader.events()
             reader.close()
             yield from reader.events()
 

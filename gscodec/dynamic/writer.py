@@ -32,7 +32,7 @@ from gscodec.container.header import FileHeader, write_file_header
 from gscodec.container.scene import Floats6, SceneHeader, write_scene_header
 from gscodec.container.section import IGNORABLE_IDS, KNOWN_IDS, is_section_id, write_section
 from gscodec.container.writer import blaming_caller
-from gscodec.dynamic.ledger import TimelineLedger
+from gscodec.dynamic.ledger import MOVE_BYTES, TimelineLedger
 from gscodec.dynamic.reader import Event, Resume, TimelineReader
 from gscodec.dynamic.timeline import (
     FARTHEST,
@@ -84,6 +84,7 @@ class SegmentPayloads:
     frames      of the source, 0: unknown
     parameters  payloads of PARM, with ids that neither the header part nor another of these has
     bases       payloads of MBAS
+    moves       (number of a chunk of the static layer, payload of its MOTN), in any order
     chunks      (payload of CHNK, payload of its MOTN or None)
     ignorable   (id, payload) of META and unknown sections
     """
@@ -93,6 +94,7 @@ class SegmentPayloads:
     frames: int = 0
     parameters: Sequence[bytes] = ()
     bases: Sequence[bytes] = ()
+    moves: Sequence[tuple[int, bytes]] = ()
     chunks: Sequence[tuple[bytes, bytes | None]] = ()
     ignorable: Sequence[tuple[bytes, bytes]] = ()
 
@@ -101,6 +103,8 @@ class SegmentPayloads:
         parts = [_ignorable(*each) for each in self.ignorable]
         parts += [write_section(b"PARM", payload) for payload in self.parameters]
         parts += [write_section(b"MBAS", payload) for payload in self.bases]
+        for moved, moving in sorted(self.moves, key=lambda move: move[0]):
+            parts += [_move(moved), write_section(b"MOTN", moving)]
         for chunk, motion in self.chunks:
             parts.append(write_section(b"CHNK", chunk))
             if motion is not None:
@@ -314,6 +318,12 @@ def _ignorable(id: bytes, payload: bytes) -> bytes:
     if id in KNOWN_IDS - IGNORABLE_IDS or not is_section_id(id):
         raise UsageError("usage.container", f"{id!r} is no id for a section that may be ignored")
     return write_section(id, payload, flags=0)
+
+
+def _move(chunk: int) -> bytes:
+    """(12.4) MOVE; whether the static layer has the chunk is looked at later."""
+    with blaming_caller():
+        return write_section(b"MOVE", chunk.to_bytes(MOVE_BYTES, "little"))
 
 
 def _splats(chunks: Sequence[bytes]) -> int:

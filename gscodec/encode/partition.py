@@ -51,19 +51,22 @@ def layered_cells(
     return cells, numbers
 
 
-def split_cells(positions: NDArray[np.float32], step: float) -> list[NDArray[np.intp]]:
-    """Index arrays of the chunks, neighbours after each other.
+def split_cells(
+    positions: NDArray[np.float32], step: float, most: int | None = None
+) -> list[NDArray[np.intp]]:
+    """Index arrays of the chunks, neighbours after each other, of at most `most` splats where that is given.
 
     A cell that is too wide for the grid is cut in its middle, so that outliers fall into chunks of their own
     instead of spoiling the precision of the rest.
     """
     wide = step * ((1 << MAX_DEPTH) - 2)
     spare = [SPARE_CHUNKS + len(positions) // 4096]
-    return list(_split(positions.astype(np.float64), np.arange(len(positions)), wide, spare))
+    whole = np.arange(len(positions))
+    return list(_split(positions.astype(np.float64), whole, wide, spare, min(most or MAX_SPLATS, MAX_SPLATS)))
 
 
 def _split(
-    positions: NDArray[np.float64], index: NDArray[np.intp], wide: float, spare: list[int]
+    positions: NDArray[np.float64], index: NDArray[np.intp], wide: float, spare: list[int], most: int
 ) -> list[NDArray[np.intp]]:
     inside = positions[index]
     low, high = inside.min(0), inside.max(0)
@@ -74,16 +77,16 @@ def _split(
         left = values < low[axis] + (high[axis] - low[axis]) / 2
         if not left.any() or left.all():
             return [index]
-    elif len(index) > MAX_SPLATS:
-        parts = -(-len(index) // MAX_SPLATS)
+    elif len(index) > most:
+        parts = -(-len(index) // most)
         at = len(index) * (parts // 2) // parts
         left = np.zeros(len(index), bool)
         left[np.argpartition(values, at)[:at]] = True
     else:
         return [index]
     return [
-        *_split(positions, index[left], wide, spare),
-        *_split(positions, index[~left], wide, spare),
+        *_split(positions, index[left], wide, spare, most),
+        *_split(positions, index[~left], wide, spare, most),
     ]
 
 

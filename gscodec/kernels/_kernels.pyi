@@ -233,6 +233,28 @@ def read_trajectories(
 def write_trajectories(wanted: _I32, bound: int, extrapolates: bool, lanes: int, /) -> Ops: ...
 def read_shares(source: Source, side: Side, mask: _U8, bases: int, levels: int, /) -> tuple[int, _U16]: ...
 def write_shares(side: Side, mask: _U8, wanted: _U16, levels: int, lanes: int, /) -> Ops: ...
+def read_fineness(source: Source, side: Side, /) -> tuple[int, _U8]: ...
+def write_fineness(side: Side, wanted: _U8, lanes: int, /) -> Ops: ...
+def read_residuals(
+    source: Source, multiplier: _I32, lives: _U16 | None, groups: _U8, limit: int, keys: int, stop: int
+) -> tuple[int, _I32]: ...
+def write_residuals(
+    multiplier: _I32,
+    lives: _U16 | None,
+    groups: _U8,
+    limit: int,
+    ideal: _F64,
+    rounding: float,
+    lanes: int,
+) -> tuple[Ops, _I32]: ...
+def function_recs(
+    start: _I32 | None,
+    coefficients: _I32 | None,
+    functions: _I64,
+    residuals: _I32 | None,
+    limit: int,
+    out: _I32,
+) -> None: ...
 
 # ---- values: `out` is filled
 

@@ -9,7 +9,7 @@
 
 namespace gsc {
 
-constexpr i32 kRecMax = 262143;
+constexpr i32 kRecMax = 262143, kDisplacementMax = (1 << 22) - 1;
 
 struct Side {
   u32 n;

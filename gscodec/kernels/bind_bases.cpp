@@ -6,7 +6,7 @@ namespace gsc {
 namespace {
 
 void check_trajectories(std::size_t keys, std::size_t bases, std::size_t width, i64 bound) {
-  require(keys >= 1 && keys <= 4096 && bases >= 1 && bases <= 64 && (width == 3 || width == 6), "trajectories: bad shape");
+  require(keys >= 1 && keys <= 4096 && bases >= 1 && bases <= 64 && (width == 1 || width == 3 || width == 6), "trajectories: bad shape");
   require(bound >= 1 && bound <= i64(1) << 28, "trajectories: bad bound");
 }
 

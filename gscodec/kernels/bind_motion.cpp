@@ -1,22 +1,9 @@
 // Bindings of motion: streams, and what a chunk looks like at a moment.
-#include "bind_side.hpp"
-#include "motion.hpp"
+#include "bind_motion.hpp"
 #include "polynomial.hpp"
 
 namespace gsc {
 namespace {
-
-constexpr std::size_t kMostValues = std::size_t(1) << 24;  // of a stream (1.7)
-
-void check_keys(std::size_t n, std::size_t keys, std::size_t width) {
-  require(keys >= 1 && keys <= 4096 && width >= 1 && n <= 65536, "motion: bad shape");
-  require(n * keys * width <= kMostValues, "motion: too many values");
-}
-
-Lifespans lives_of(std::optional<Matrix<u16>>& lives, std::size_t n) {
-  require(!lives || (lives->shape(0) == n && lives->shape(1) == 2), "motion: one lifespan for each splat");
-  return {lives ? lives->data() : nullptr};
-}
 
 // Reading, in versions for the processor.
 GSC_HOT void masks_from(Decoder& c, const Similar* similar, Lifespans lives, u32 n, u32 keys, u32 allowed, u8* masks) {
@@ -29,7 +16,7 @@ GSC_HOT void channels_from(Decoder& c, const Side& side, const Channels& what, u
 // `keys` of all keys: those after them are not read, and the end of the stream is not looked at.
 nb::tuple read_lifespans(const Source& source, u32 n, u32 keys) {
   source.need(2);
-  check_keys(n, keys, 1);
+  check_keys(n, std::max(keys, 1u), 1);
   auto out = std::make_unique<u16[]>(std::size_t(n) * 2);
   Decoder c = source.open();
   if (!c.failed()) walk_lifespans(c, n, keys, nullptr, out.get());
@@ -38,7 +25,7 @@ nb::tuple read_lifespans(const Source& source, u32 n, u32 keys) {
 Ops* write_lifespans(Matrix<u16> wanted, u32 keys, u32 lanes) {
   check_lanes(lanes);
   const u32 n = static_cast<u32>(wanted.shape(0));
-  check_keys(n, keys, 1);
+  check_keys(n, std::max(keys, 1u), 1);
   require(wanted.shape(1) == 2, "lifespans: bad shape");
   for (u32 i = 0; i < n; ++i) {
     const u16* row = wanted.data() + 2 * i;
@@ -88,7 +75,7 @@ Channels channels_of(const SideInfo& info, Vector<u8>& groups, std::optional<Vec
   check_keys(n, std::max<std::size_t>(keys, 1), width);
   u32 count = 0;
   for (std::size_t w = 0; w < width; ++w) count = std::max<u32>(count, groups.data()[w] + 1u);
-  require(count <= width && views >= 1 && views <= 4 && bit < kMaskBits && limit >= 1 && limit <= kRecMax, "channels: bad arguments");
+  require(count <= width && views >= 1 && views <= 4 && bit < kMaskBits && limit >= 1 && limit <= kDisplacementMax, "channels: bad arguments");
   require(view || views <= 2, "channels: side contexts are missing");
   require(!view || view->shape(0) == n, "channels: one side context for each splat");
   if (view)

@@ -181,5 +181,6 @@ void bind_render(nb::module_& m);
 void bind_lossless(nb::module_& m);
 void bind_motion(nb::module_& m);
 void bind_bases(nb::module_& m);
+void bind_functions(nb::module_& m);
 
 }  // namespace gsc

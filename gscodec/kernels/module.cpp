@@ -13,4 +13,5 @@ NB_MODULE(_kernels, m) {
   gsc::bind_lossless(m);
   gsc::bind_motion(m);
   gsc::bind_bases(m);
+  gsc::bind_functions(m);
 }

@@ -1,16 +1,16 @@
 """(12.7) Model 2: every splat follows a mixture of a few rigid motions, which MBAS holds.
 
-MBAS: a set of bases.
+MBAS: a set of bases, rigid motions or functions of time (12.11).
 
 | field         | type | value |
 |---------------|------|-------|
 | id            | u8   | given once in a segment |
-| flags         | u8   | bit 0: rotation extrapolated, 1: translation extrapolated |
+| flags         | u8   | bit 0: rotation extrapolated, 1: translation (functions) extrapolated, 2: functions |
 | bases         | u8   | B, 1 to 64 |
 | keys          | u16  | T, 1 to 4096 |
 | interval      | u32  | ticks from key to key, from the start of the segment on |
-| exponent      | i16  | of translations, -200 to 120 |
-| rotation_step | u16  | Q20 of a rec of rotation, 1 or more |
+| exponent      | i16  | of translations, -200 to 120; 0 for functions |
+| step          | u16  | Q20 of a rec of rotation or of a function, 1 or more |
 
 MOTN, model 2: u8 bases (an id), u16 levels (L, 1 to 4095: what the shares of a splat sum to).
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,13 @@ from gscodec.parameters import CodingParameters
 
 PREDICTED = 1  # flags of MOTN
 FLAGS = 1
-ROTATION_EXTRAPOLATED, TRANSLATION_EXTRAPOLATED = 1, 2  # flags of MBAS
+ROTATION_EXTRAPOLATED, TRANSLATION_EXTRAPOLATED, HAS_FUNCTIONS = 1, 2, 4  # flags of MBAS
+FUNCTIONS_EXTRAPOLATED = TRANSLATION_EXTRAPOLATED
 MAX_BASES, MAX_KEYS, MAX_LEVELS = 64, 4096, 4095
 MAX_ROTATION, MAX_TRANSLATION = 1 << 22, 1 << 28
 KEY_CONTEXTS = 48
 SIZES = {"rotation": KEY_CONTEXTS, "translation": KEY_CONTEXTS}  # of the streams of MBAS
+FUNCTION_SIZES = {"functions": KEY_CONTEXTS}
 SECTION, BASES_CLAUSE = "MBAS", "12.7"
 
 
@@ -51,12 +54,23 @@ class BasesFields:
     keys: int
     interval: int
     exponent: int
-    rotation_step: int
+    step: int
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """(12.7) The greatest recs of rotation and translation."""
-        return MAX_ROTATION // self.rotation_step, MAX_TRANSLATION
+        """(12.7) The greatest recs of rotation and translation; functions are bounded as rotation is."""
+        return MAX_ROTATION // self.step, MAX_TRANSLATION
+
+    def between(self, values: NDArray[np.int32], tick: int) -> NDArray[np.int64]:
+        """(12.7) Values (T, ...) at a tick of the segment, between two keys or after the last."""
+        j = min(tick // self.interval, self.keys - 1)
+        part = 0
+        if j < self.keys - 1:
+            part = ((tick - j * self.interval << 16) + (self.interval >> 1)) // self.interval
+        now: NDArray[np.int64] = values[j].astype(np.int64)
+        if part == 0:
+            return now
+        return np.asarray(now * (65536 - part) + values[j + 1].astype(np.int64) * part + 32768 >> 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,46 +87,58 @@ class Bases:
 
     def at(self, tick: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(12.7) (B, 6) and (B, 3) at a tick of the segment, between two keys or after the last."""
-        f = self.fields
-        j = min(tick // f.interval, f.keys - 1)
-        part = 0
-        if j < f.keys - 1:
-            part = ((tick - j * f.interval << 16) + (f.interval >> 1)) // f.interval
-
-        def between(values: NDArray[np.int32]) -> NDArray[np.int64]:
-            now: NDArray[np.int64] = values[j].astype(np.int64)
-            if part == 0:
-                return now
-            return np.asarray(now * (65536 - part) + values[j + 1].astype(np.int64) * part + 32768 >> 16)
-
-        return between(self.rotations), between(self.translations)
+        return self.fields.between(self.rotations, tick), self.fields.between(self.translations, tick)
 
 
-def read_bases(payload: memoryview, offset: int, known: Mapping[int, Bases]) -> Bases:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeFunctions:
+    """(12.7) A set of functions of time: `values` (T, B) int32, Q20, at its keys."""
+
+    fields: BasesFields
+    values: NDArray[np.int32]
+
+    def at(self, tick: int) -> NDArray[np.int64]:
+        """(12.7) (B,) at a tick of the segment, between two keys or after the last."""
+        return self.fields.between(self.values, tick)
+
+
+AnyBases: TypeAlias = Bases | TimeFunctions
+
+
+def read_bases(payload: memoryview, offset: int, known: Mapping[int, AnyBases]) -> AnyBases:
     """(12.7) The MBAS whose payload stands at `offset`; `known` are those before it in the segment, by id.
 
     Raises `StreamError`.
     """
     f = FieldReader(payload, section=SECTION, offset=offset, name="motion", clause=CLAUSE)
     if (id := f.integer("u8")) in known:
-        raise _malformed(f"bases {id} are given twice", SECTION, offset)
+        raise malformed(f"bases {id} are given twice", SECTION, offset)
     place, flags = f.place, f.integer("u8")
-    if flags & ~(ROTATION_EXTRAPOLATED | TRANSLATION_EXTRAPOLATED):
+    has_functions = flags & HAS_FUNCTIONS > 0
+    if flags & ~(6 if has_functions else 3):
         raise Unsupported("motion.flags", f"flags {flags:#x}", clause=CLAUSE, section=SECTION, offset=place)
     count, keys = f.integer("u8", 1, MAX_BASES), f.integer("u16", 1, MAX_KEYS)
-    interval, exponent = f.integer("u32", 1), f.integer("i16", -200, 120)
+    interval = f.integer("u32", 1)
+    exponent = f.integer("i16", 0, 0) if has_functions else f.integer("i16", -200, 120)
     fields = BasesFields(
         id=id, flags=flags, count=count, keys=keys, interval=interval, exponent=exponent,
-        rotation_step=f.integer("u16", 1),
+        step=f.integer("u16", 1),
     )  # fmt: skip
-    coded = read_coder(f, SIZES, SECTION)
-    found: list[NDArray[np.int32]] = []
-    for (name, stream), width, bound in zip(coded.streams.items(), (6, 3), fields.bounds, strict=True):
-        extrapolates = bool(flags >> len(found) & 1)
+    coded = read_coder(f, FUNCTION_SIZES if has_functions else SIZES, SECTION)
+
+    def rows(name: str, width: int, bound: int, flag: int) -> NDArray[np.int32]:
+        extrapolates = flags & flag > 0
         status, rec = kernels.read_trajectories(coded.source(name), keys, count, width, bound, extrapolates)
-        stream.check(status)
-        found.append(rec)
-    return Bases(fields=fields, rotations=found[0] * np.int32(fields.rotation_step), translations=found[1])
+        coded.streams[name].check(status)
+        return rec
+
+    largest, farthest = fields.bounds
+    if has_functions:
+        found = rows("functions", 1, largest, FUNCTIONS_EXTRAPOLATED)[:, :, 0]
+        return TimeFunctions(fields=fields, values=found * np.int32(fields.step))
+    turns = rows("rotation", 6, largest, ROTATION_EXTRAPOLATED)
+    moves = rows("translation", 3, farthest, TRANSLATION_EXTRAPOLATED)
+    return Bases(fields=fields, rotations=turns * np.int32(fields.step), translations=moves)
 
 
 def write_bases_fields(f: FieldWriter, p: BasesFields) -> None:
@@ -121,10 +147,11 @@ def write_bases_fields(f: FieldWriter, p: BasesFields) -> None:
     f.integer("u16", p.keys)
     f.integer("u32", p.interval)
     f.integer("i16", p.exponent)
-    f.integer("u16", p.rotation_step)
+    f.integer("u16", p.step)
 
 
-def _malformed(message: str, section: str, place: int) -> Malformed:
+def malformed(message: str, section: str, place: int) -> Malformed:
+    """(12.7) What is wrong with an id of bases."""
     return Malformed("motion.bases", message, clause=BASES_CLAUSE, section=section, offset=place)
 
 
@@ -142,12 +169,13 @@ class MixtureIntegers:
     shares: NDArray[np.uint16]
 
 
-def read_fields(f: FieldReader, known: Mapping[int, Bases], section: str) -> tuple[Bases, int]:
+def read_fields(f: FieldReader, known: Mapping[int, AnyBases], section: str) -> tuple[Bases, int]:
     """(12.7) The bases and the levels. Raises `Malformed`."""
     place = f.place
-    if (id := f.integer("u8")) not in known:
-        raise _malformed(f"no bases {id}", section, place)
-    return known[id], f.integer("u16", 1, MAX_LEVELS)
+    found = known.get(id := f.integer("u8"))
+    if not isinstance(found, Bases):
+        raise malformed(f"no rigid bases {id}", section, place)
+    return found, f.integer("u16", 1, MAX_LEVELS)
 
 
 def skip_fields(f: FieldReader) -> None:

@@ -43,6 +43,7 @@ LIFESPANS, PREDICTED = 1, 2  # flags
 FLAGS = 3
 NAMES = ("position", "rotation", "scale", "opacity", "colour", "harmonics")  # by bit
 MAX_KEYS = 4096
+POSITION_MAX = 4_194_303
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class KeyframesFields:
                         views=2,
                         start=start,
                         extrapolates=bool(self.extrapolated >> bit & 1),
-                        limit=HARMONICS_MAX if name == "harmonics" else REC_MAX,
+                        limit=limit_of(name),
                     ),
                 )
 
@@ -118,6 +119,11 @@ class KeyframesIntegers:
     lives: Lives | None
     masks: Masks
     recs: Mapping[str, Rows]
+
+
+def limit_of(name: str) -> int:
+    """(12.8) The largest rec of an attribute: displacements may be large."""
+    return {"position": POSITION_MAX, "harmonics": HARMONICS_MAX}.get(name, REC_MAX)
 
 
 def read_fields(f: FieldReader, flags: int, coding: CodingParameters) -> KeyframesFields:
@@ -207,51 +213,73 @@ class KeyframesMotion:
 
     def at_key(self, key: int) -> Shown:
         """(12.8) The splats that live at a key, 0 being the chunk as it is."""
-        source, rows = self._integers.source, None
-        if self._rec.lives is not None:
-            birth, death = self._rec.lives[source].T
-            found = np.flatnonzero((birth <= key) & (key < death))
-            if len(found) < len(source):
-                rows = found.astype(np.uint32)
-                source = np.ascontiguousarray(source[found])
+        rows, source = living(self._rec.lives, key, self._integers.source)
         if key == 0:
             return Shown(rows=rows)
         now = {name: recs[key - 1] for name, recs in self._rec.recs.items()}
-        c, count = self._coding, len(source)
+        units = self._p.position_unit, self._p.rotation_unit
+        return shown_of(now, units, rows, source, (self._fields, self._integers, self._coding))
 
-        def empty(*shape: int) -> NDArray[np.float32]:
-            return np.empty((count, *shape), np.float32)
 
-        positions = rotations = opacities = scales = dc = rest = None
-        if "position" in now:
-            positions = empty(3)
-            x = self._integers.positions.x
-            kernels.moved_positions(
-                x if rows is None else x[rows],
-                np.array(self._fields.grid.origin, np.int64),
-                c.position_mantissa,
-                self._fields.grid.exponent,
-                source,
-                now["position"],
-                *self._p.position_unit,
-                positions,
-            )
-        if "rotation" in now:
-            rotations, unit = empty(4), self._p.rotation_unit
-            kernels.turned_rotations(self._integers.rotation, source, now["rotation"], *unit, rotations)
-        if "scale" in now:
-            scales = empty(3)
-            scale.values(now["scale"], source, c.scale, scales)
-        if "opacity" in now:
-            opacities = empty()
-            opacity.values(now["opacity"], source, c.opacity, opacities)
-        if "colour" in now:
-            dc = empty(3)
-            colour.values(now["colour"], source, c.colour, dc)
-        if "harmonics" in now and c.harmonics is not None:
-            rest = empty(c.harmonics.bounds[-1], 3)
-            harmonics.values(now["harmonics"], source, c.harmonics, rest)
-        return Shown(
-            rows=rows, positions=positions, rotations=rotations, opacities=opacities, scales=scales,
-            sh_dc=dc, sh_rest=rest,
-        )  # fmt: skip
+def shown_of(
+    now: Mapping[str, Rows],
+    units: tuple[tuple[int, int], tuple[int, int]],
+    rows: NDArray[np.uint32] | None,
+    source: NDArray[np.uint32],
+    chunk: tuple[ChunkFields, ChunkIntegers, CodingParameters],
+) -> Shown:
+    """(12.8) What is shown of a chunk with recs `now` (M, W) of the attributes that change.
+
+    `units` are factor and shift of position and of rotation. `rows` (S,) are the splats that are shown, None
+    if all are; `source` (S,) says which of the M distinct splats is behind each.
+    """
+    fields, integers, c = chunk
+    count = len(source)
+
+    def empty(*shape: int) -> NDArray[np.float32]:
+        return np.empty((count, *shape), np.float32)
+
+    positions = rotations = opacities = scales = dc = rest = None
+    if "position" in now:
+        positions, x = empty(3), integers.positions.x
+        kernels.moved_positions(
+            x if rows is None else x[rows],
+            np.array(fields.grid.origin, np.int64),
+            c.position_mantissa,
+            fields.grid.exponent,
+            source,
+            now["position"],
+            *units[0],
+            positions,
+        )
+    if "rotation" in now:
+        rotations = empty(4)
+        kernels.turned_rotations(integers.rotation, source, now["rotation"], *units[1], rotations)
+    if "scale" in now:
+        scales = empty(3)
+        scale.values(now["scale"], source, c.scale, scales)
+    if "opacity" in now:
+        opacities = empty()
+        opacity.values(now["opacity"], source, c.opacity, opacities)
+    if "colour" in now:
+        dc = empty(3)
+        colour.values(now["colour"], source, c.colour, dc)
+    if "harmonics" in now and c.harmonics is not None:
+        rest = empty(c.harmonics.bounds[-1], 3)
+        harmonics.values(now["harmonics"], source, c.harmonics, rest)
+    return Shown(
+        rows=rows, positions=positions, rotations=rotations, opacities=opacities, scales=scales,
+        sh_dc=dc, sh_rest=rest,
+    )  # fmt: skip
+
+
+def living(
+    lives: Lives | None, key: int, source: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint32] | None, NDArray[np.uint32]]:
+    """(12.5) The splats that are there at a key, (S,) or None if all are, and what is behind each (S,)."""
+    if lives is not None:
+        birth, death = lives[source].T
+        found = np.flatnonzero((birth <= key) & (key < death))
+        if len(found) < len(source):
+            return found.astype(np.uint32), np.ascontiguousarray(source[found])
+    return None, source

@@ -2,7 +2,7 @@
 
 | field    | type | value |
 |----------|------|-------|
-| model    | u8   | 0 none, 1 polynomial, 2 bases, 3 keyframes |
+| model    | u8   | 0 none, 1 polynomial, 2 bases, 3 keyframes, 4 functions |
 | flags    | u8   | by model |
 | reserved | u16  | 0 |
 | from     | u32  | ticks from the start of the segment |
@@ -19,19 +19,26 @@ from typing import Protocol, TypeAlias
 from gscodec.chunk import ChunkFields, ChunkIntegers
 from gscodec.entropy.fields import FieldReader, FieldWriter
 from gscodec.errors import Unsupported
-from gscodec.motion import bases, keyframes, polynomial
-from gscodec.motion.bases import Bases, MixtureIntegers
+from gscodec.motion import bases, functions, keyframes, polynomial
+from gscodec.motion.bases import MAX_KEYS, AnyBases, MixtureIntegers
 from gscodec.motion.channels import CLAUSE, SECTION, Around, read_coder, read_lengths
+from gscodec.motion.functions import FunctionsIntegers
 from gscodec.motion.keyframes import KeyframesIntegers
 from gscodec.motion.polynomial import PolynomialIntegers
 from gscodec.motion.shown import NOTHING, Shown
 from gscodec.parameters import CodingParameters
 
-NONE, POLYNOMIAL, BASES, KEYFRAMES = range(4)
-FLAGS = {NONE: 0, POLYNOMIAL: polynomial.FLAGS, BASES: bases.FLAGS, KEYFRAMES: keyframes.FLAGS}
+NONE, POLYNOMIAL, BASES, KEYFRAMES, FUNCTIONS = range(5)
+FLAGS = {
+    NONE: 0,
+    POLYNOMIAL: polynomial.FLAGS,
+    BASES: bases.FLAGS,
+    KEYFRAMES: keyframes.FLAGS,
+    FUNCTIONS: functions.FLAGS,
+}
 MAX_SYMBOLS = 1 << 24
 MAX_DURATION = (1 << 32) - 1
-Integers: TypeAlias = PolynomialIntegers | MixtureIntegers | KeyframesIntegers
+Integers: TypeAlias = PolynomialIntegers | MixtureIntegers | KeyframesIntegers | FunctionsIntegers
 
 
 class Model(Protocol):
@@ -96,6 +103,8 @@ def stream_bytes(payload: memoryview, offset: int, coding: CodingParameters) -> 
         names = list(bases.sizes(coding.classes))
     elif model == KEYFRAMES:
         names = keyframes.read_fields(f, flags, coding).streams
+    elif model == FUNCTIONS:
+        names = functions.skip_fields(f, flags, coding).streams
     return read_lengths(f, names) if names else {}
 
 
@@ -110,7 +119,7 @@ def read_motion(
     integers: ChunkIntegers,
     coding: CodingParameters,
     duration: int,
-    known: Mapping[int, Bases] | None = None,
+    known: Mapping[int, AnyBases] | None = None,
     *,
     last: int | None = None,
     max_symbols: int = MAX_SYMBOLS,
@@ -118,8 +127,8 @@ def read_motion(
     """(12.5) The MOTN whose payload stands at `offset`, of the chunk before it.
 
     `duration` is that of the segment, in ticks; `known` are the bases before it in the segment, by id. With
-    `last`, keyframes after those that hold at that tick of the segment are not read, nor are faults found in
-    them. Raises `StreamError`.
+    `last`, keys after those that hold at that tick of the segment are not read, nor are faults found in them.
+    Raises `StreamError`.
     """
     f = motion_reader(payload, offset)
     model, flags, (start, end) = read_head(f, duration)
@@ -147,6 +156,14 @@ def read_motion(
         recs = keyframes.read_integers(k, coded, around(keyframes.PREDICTED), coding, integers, stop)
         changing = keyframes.KeyframesMotion(fields, integers, coding, (k, recs), start)
         return Motion(start=start, end=end, model=changing, integers=recs)
+    if model == FUNCTIONS:
+        q, shared = functions.read_fields(f, flags, coding, known or {})
+        functions.check_symbols(q, coding, (fields.count, shared.fields.keys), max_symbols, SECTION, offset)
+        coded = read_coder(f, q.sizes(coding))
+        until = functions.key_at(shared, shared.fields.interval * MAX_KEYS if last is None else last) + 1
+        found = functions.read_integers(q, shared, coded, around(functions.PREDICTED), coding, until)
+        following = functions.FunctionsMotion(fields, integers, coding, (q, shared, found))
+        return Motion(start=start, end=end, model=following, integers=found)
     if f.position != len(payload):
         raise f.wrong_length()
     return Motion(start=start, end=end, model=None, integers=None)

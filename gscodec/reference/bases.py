@@ -1,4 +1,4 @@
-"""(12.7) Motion model 2: every splat follows a mixture of a few rigid motions."""
+"""(12.7) MBAS, and motion model 2: every splat follows a mixture of a few rigid motions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gscodec.reference.predictor import Triple, predict, short_logarithm, steps_
 from gscodec.reference.rotation import ONE, Quaternion, magnitude, reduced
 
 PREDICTED = 1  # flags of MOTN
-ROTATION_EXTRAPOLATED, TRANSLATION_EXTRAPOLATED = 1, 2  # flags of MBAS
+ROTATION_EXTRAPOLATED, TRANSLATION_EXTRAPOLATED, HOLDS_FUNCTIONS = 1, 2, 4  # flags of MBAS
 MAX_BASES, MAX_KEYS, MAX_LEVELS = 64, 4096, 4095
-ROTATION_BOUND, TRANSLATION_BOUND = 1 << 22, 1 << 28
+VALUE_BOUND, TRANSLATION_BOUND = 1 << 22, 1 << 28
 LONGEST = 50  # bits of a translation
 KEY_CONTEXTS = 48
 HALF = 26  # bits of the low part of a position
@@ -25,7 +25,7 @@ HALF = 26  # bits of the low part of a position
 
 @dataclass
 class Bases:
-    """(12.7) A set of rigid motions: for each key, for each basis, six and three values."""
+    """(12.7) Rigid motions: for each key, for each basis, six and three values; or functions: one value."""
 
     id: int
     flags: int
@@ -33,9 +33,14 @@ class Bases:
     keys: int
     interval: int
     exponent: int
-    rotation_step: int
+    step: int
     rotations: list[Rows] = field(default_factory=list)
     translations: list[Rows] = field(default_factory=list)
+    functions: list[Rows] = field(default_factory=list)
+
+    def has_functions(self) -> bool:
+        """(12.7) Whether these are functions of time instead of rigid motions."""
+        return self.flags & HOLDS_FUNCTIONS > 0
 
 
 @dataclass
@@ -68,7 +73,7 @@ def read_bases(payload: bytes, place: Place, known: Mapping[int, Bases]) -> Base
     if id in known:
         raise here.malformed("motion.bases", f"bases {id} are given twice")
     bases = read_bases_fields(fields, id)
-    read_bases_streams(bases, read_coder(fields, [KEY_CONTEXTS] * 2))
+    read_bases_streams(bases, read_coder(fields, bases_contexts(bases)))
     return bases
 
 
@@ -76,23 +81,36 @@ def read_bases_fields(fields: Fields, id: int) -> Bases:
     """(12.7) The fields of MBAS after the id."""
     place = fields.place()
     flags = fields.integer("u8")
-    if flags & ~(ROTATION_EXTRAPOLATED | TRANSLATION_EXTRAPOLATED):
+    has_functions = flags & HOLDS_FUNCTIONS > 0
+    known = TRANSLATION_EXTRAPOLATED | (HOLDS_FUNCTIONS if has_functions else ROTATION_EXTRAPOLATED)
+    if flags & ~known:
         raise place.unsupported("motion.flags", f"flags {flags:#x}")
     count, keys = fields.integer("u8", 1, MAX_BASES), fields.integer("u16", 1, MAX_KEYS)
-    interval, exponent = fields.integer("u32", 1), fields.integer("i16", -200, 120)
+    interval = fields.integer("u32", 1)
+    exponent = fields.integer("i16", 0, 0) if has_functions else fields.integer("i16", -200, 120)
     return Bases(id, flags, count, keys, interval, exponent, fields.integer("u16", 1))
 
 
+def bases_contexts(bases: Bases) -> list[int]:
+    """(12.7) The contexts of each stream of MBAS."""
+    return [KEY_CONTEXTS] * (1 if bases.has_functions() else 2)
+
+
 def read_bases_streams(bases: Bases, next_stream: Callable[[], Stream]) -> None:
-    """(12.7) The two streams of MBAS."""
-    step = bases.rotation_step
-    rows = read_trajectories(
-        next_stream(), bases, 6, ROTATION_BOUND // step, bases.flags & ROTATION_EXTRAPOLATED > 0
-    )
-    bases.rotations = [[[rec * step for rec in row] for row in key] for key in rows]
-    bases.translations = read_trajectories(
-        next_stream(), bases, 3, TRANSLATION_BOUND, bases.flags & TRANSLATION_EXTRAPOLATED > 0
-    )
+    """(12.7) The streams of MBAS: functions, or rotations and translations."""
+    extrapolates = bases.flags & TRANSLATION_EXTRAPOLATED > 0
+    if bases.has_functions():
+        bases.functions = read_values(next_stream(), bases, 1, extrapolates)
+        return
+    bases.rotations = read_values(next_stream(), bases, 6, bases.flags & ROTATION_EXTRAPOLATED > 0)
+    bases.translations = read_trajectories(next_stream(), bases, 3, TRANSLATION_BOUND, extrapolates)
+
+
+def read_values(stream: Stream, bases: Bases, width: int, extrapolates: bool) -> list[Rows]:
+    """(12.7) What is coded in steps, in 2^-20."""
+    step = bases.step
+    rows = read_trajectories(stream, bases, width, VALUE_BOUND // step, extrapolates)
+    return [[[rec * step for rec in row] for row in key] for key in rows]
 
 
 def read_trajectories(stream: Stream, bases: Bases, width: int, bound: int, extrapolates: bool) -> list[Rows]:
@@ -121,11 +139,16 @@ def read_trajectories(stream: Stream, bases: Bases, width: int, bound: int, extr
 
 def read_mixture(fields: Fields, flags: int, known: Mapping[int, Bases]) -> Mixture:
     """(12.7) The fields of the model."""
+    return Mixture(flags, read_id(fields, known, False), fields.integer("u16", 1, MAX_LEVELS))
+
+
+def read_id(fields: Fields, known: Mapping[int, Bases], has_functions: bool) -> Bases:
+    """(12.7, 12.11) The bases that a chunk names, which are of the kind that its model needs."""
     place = fields.place()
     id = fields.integer("u8")
-    if id not in known:
-        raise place.malformed("motion.bases", f"no bases {id}")
-    return Mixture(flags, known[id], fields.integer("u16", 1, MAX_LEVELS))
+    if id not in known or known[id].has_functions() != has_functions:
+        raise place.malformed("motion.bases", f"no such bases {id}")
+    return known[id]
 
 
 def mixture_contexts(class_count: int) -> list[int]:

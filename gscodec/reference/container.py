@@ -30,7 +30,7 @@ from gscodec._generated import (
 from gscodec.errors import Integrity, LimitError, Malformed, Truncated, Unsupported
 
 SIGNATURE = bytes.fromhex("89475343 0D0A1A0A")
-MAJOR, MINOR = 0, 3
+MAJOR, MINOR = 0, 4
 MUST_UNDERSTAND = 1
 STREAM_MODE = 1
 UNKNOWN_SPLATS = 2**64 - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from gscodec._generated import profiles
 from gscodec.errors import Integrity, LimitError, Malformed, Unsupported
@@ -76,7 +76,7 @@ def read_timeline(data: bytes, *, verify: bool = True) -> Timeline:
 
 def may_end(timeline: Timeline, state: str, position: int) -> bool:
     """(12.1) Whether a stream without end mark is complete here."""
-    if not timeline.static.header.stream_mode or state in ("start", "scene"):
+    if not timeline.static.header.stream_mode or state in ("start", "scene", "moved"):
         return False
     if timeline.segments and state != "tabled":
         return position == timeline.segments[-1].end()
@@ -158,6 +158,8 @@ def read_in_segment(section: Section, timeline: Timeline) -> None:
         segment.chunks.append(chunk)
         segment.splats += chunk.count
         timeline.splats += chunk.count
+    elif section.id == b"MOVE":
+        segment.moves.append(read_move(section, timeline, segment))
     elif section.id not in (b"MBAS", b"MOTN"):
         timeline.skipped.append(section)
     segment.listed.append((section, chunk))
@@ -211,6 +213,17 @@ def read_segment_chunk(section: Section, timeline: Timeline, segment: Segment) -
     return Chunk(parameters, layer, count, number, segment.splats, section.payload, at)
 
 
+def read_move(section: Section, timeline: Timeline, segment: Segment) -> int:
+    """(12.4) The number of a chunk of the static layer that the segment moves; they ascend."""
+    if len(section.payload) != 4:
+        raise wrong_length(section)
+    number = int.from_bytes(section.payload, "little")
+    before = segment.moves[-1] if segment.moves else -1
+    if not before < number < len(timeline.static.chunks):
+        raise Malformed("motion.chunk", f"chunk {number}", clause="12.4", offset=section.start + 16)
+    return number
+
+
 # ------------------------------------------------------------ the scene at a tick: 12.9
 
 
@@ -227,8 +240,12 @@ def decode_part(
     sets: dict[int, Parameters],
     scene: SceneHeader,
     duration: int,
-) -> Iterator[tuple[DecodedChunk, Motion | None]]:
-    """(12.9) The chunks of the static layer or a segment, each with its motion; `sets` are added to."""
+    layer: Sequence[DecodedChunk] = (),
+) -> Iterator[tuple[int | None, DecodedChunk, Motion | None]]:
+    """(12.9) The chunks of the static layer or a segment, each with its motion; `sets` are added to.
+
+    Among those of a segment are the chunks of the static layer, `layer`, that it moves, each with its number.
+    """
     sections, bases = list(listed), dict[int, Bases]()
     for i, (section, chunk) in enumerate(sections):
         place = Place(section.id.decode(), section.start + 16)
@@ -238,23 +255,41 @@ def decode_part(
         elif section.id == b"MBAS":
             found = read_bases(section.payload, place, bases)
             bases[found.id] = found
+        elif section.id == b"MOVE":
+            number = int.from_bytes(section.payload, "little")
+            yield number, layer[number], motion_behind(sections, i, layer[number], duration, bases)
         elif chunk is not None:
             parameters = sets[chunk.parameters]
             header, splats = read_splats(chunk.payload, place, parameters, scene.extras)
-            following, motion = sections[i + 1][0] if i + 1 < len(sections) else None, None
-            if following is not None and following.id == b"MOTN":
-                place = Place("MOTN", following.start + 16)
-                motion = read_motion(following.payload, place, header, parameters, splats, duration, bases)
-            yield DecodedChunk(header, parameters, splats), motion
+            decoded = DecodedChunk(header, parameters, splats)
+            yield None, decoded, motion_behind(sections, i, decoded, duration, bases)
+
+
+def motion_behind(
+    sections: Sequence[tuple[Section, Chunk | None]],
+    i: int,
+    chunk: DecodedChunk,
+    duration: int,
+    bases: dict[int, Bases],
+) -> Motion | None:
+    """(12.5) The motion that the section behind section `i` gives to a chunk, if it is MOTN."""
+    if i + 1 == len(sections) or sections[i + 1][0].id != b"MOTN":
+        return None
+    payload, place = sections[i + 1][0].payload, Place("MOTN", sections[i + 1][0].start + 16)
+    return read_motion(payload, place, chunk.header, chunk.parameters, chunk.splats, duration, bases)
 
 
 def splats_at(timeline: Timeline, tick: int) -> list[Splat]:
     """(12.9) What is shown at a tick: the static layer, then the segment that holds the tick."""
-    scene, sets, splats = scene_of(timeline.static), dict[int, Parameters](), list[Splat]()
-    for chunk, _ in decode_part(timeline.static.listed, sets, scene, 0):
-        splats += moved(None, chunk, 0, 0, scene.extras)
+    scene, sets, k, duration = scene_of(timeline.static), dict[int, Parameters](), 0, 0
+    layer = [chunk for _, chunk, _ in decode_part(timeline.static.listed, sets, scene, duration)]
+    shown: list[tuple[DecodedChunk, Motion | None]] = [(chunk, None) for chunk in layer]
     segment = segment_at(timeline, tick)
     if segment is not None:
-        for chunk, motion in decode_part(segment.listed, sets, scene, segment.duration):
-            splats += moved(motion, chunk, tick - segment.start, segment.duration, scene.extras)
-    return splats
+        k, duration = tick - segment.start, segment.duration
+        for number, chunk, motion in decode_part(segment.listed, sets, scene, duration, layer):
+            if number is None:
+                shown.append((chunk, motion))
+            else:
+                shown[number] = (chunk, motion)
+    return [splat for chunk, motion in shown for splat in moved(motion, chunk, k, duration, scene.extras)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gscodec.reference import colour, harmonics, opacity, scale
@@ -29,7 +29,6 @@ from gscodec.reference.parameters import (
     COLOUR,
     HARMONICS,
     OPACITY,
-    REC_BOUND,
     SCALE,
     Parameters,
     read_multipliers,
@@ -40,6 +39,9 @@ from gscodec.reference.rotation import Quaternion
 HAS_LIVES, PREDICTED = 1, 2  # flags
 ATTRIBUTES = ("position", "rotation", "scale", "opacity", "colour", "harmonics")  # bits of masks
 MAX_KEYS = 4096
+POSITION_BOUND = 4_194_303  # of recs: displacements may be large
+
+Factor = tuple[int, int]  # factor and shift
 
 
 @dataclass
@@ -53,8 +55,8 @@ class Keyframes:
     interval: int
     position_multipliers: list[int]
     rotation_multipliers: list[int]
-    position: tuple[int, int]  # factor and shift
-    rotation: tuple[int, int]
+    position: Factor
+    rotation: Factor
     lives: list[Life] = field(default_factory=list)
     recs: dict[str, list[Rows]] = field(default_factory=dict)
 
@@ -77,25 +79,30 @@ def read_keyframes(fields: Fields, flags: int, parameters: Parameters) -> Keyfra
     return Keyframes(flags, attributes, extrapolated, keys, interval, *multipliers, position, rotation)
 
 
-def keyframes_channels(motion: Keyframes, parameters: Parameters) -> dict[str, Channel]:
-    """(12.8) The channels of the attributes that change, in the order of their streams."""
+def attribute_channels(
+    parameters: Parameters, position_multipliers: list[int], rotation_multipliers: list[int]
+) -> dict[str, Channel]:
+    """(12.8) What the values of each attribute are like, in the order of streams."""
     count = parameters.harmonics.coefficients if parameters.harmonics else 0
     steps, each = parameters.multipliers, [k for k in range(count) for _ in range(3)]
-    kinds = {
-        "position": ([0] * 3, motion.position_multipliers),
-        "rotation": ([0] * 3, motion.rotation_multipliers),
-        "scale": ([0] * 3, steps[SCALE]),
-        "opacity": ([0], steps[OPACITY]),
-        "colour": ([0] * 3, steps[COLOUR]),
-        "harmonics": (each, steps[HARMONICS]),
+    return {
+        "position": Channel([0] * 3, position_multipliers, POSITION_BOUND),
+        "rotation": Channel([0] * 3, rotation_multipliers),
+        "scale": Channel([0] * 3, steps[SCALE]),
+        "opacity": Channel([0], steps[OPACITY]),
+        "colour": Channel([0] * 3, steps[COLOUR]),
+        "harmonics": Channel(each, steps[HARMONICS], harmonics.REC_BOUND),
     }
-    channels = {}
-    for bit, (name, (groups, multipliers)) in enumerate(kinds.items()):
-        if motion.has(name):
-            bound = harmonics.REC_BOUND if name == "harmonics" else REC_BOUND
-            extrapolates = motion.extrapolated >> bit & 1 == 1
-            channels[name] = Channel(groups, multipliers, bound, sides=2, extrapolates=extrapolates)
-    return channels
+
+
+def keyframes_channels(motion: Keyframes, parameters: Parameters) -> dict[str, Channel]:
+    """(12.8) The channels of the attributes that change, in the order of their streams."""
+    every = attribute_channels(parameters, motion.position_multipliers, motion.rotation_multipliers)
+    return {
+        name: replace(channel, sides=2, extrapolates=motion.extrapolated >> bit & 1 == 1)
+        for bit, (name, channel) in enumerate(every.items())
+        if motion.has(name)
+    }
 
 
 def check_keyframes_symbols(fields: Fields, motion: Keyframes, parameters: Parameters, count: int) -> None:
@@ -147,22 +154,29 @@ def read_keyframes_streams(
 # ------------------------------------------------------------ evaluation
 
 
-def turn(recs: list[int], motion: Keyframes) -> Quaternion:
+def turn(recs: list[int], factor: Factor) -> Quaternion:
     """(12.8) The turn since the chunk."""
-    b, c, d = (clamp(scaled(rec, *motion.rotation), -TURN_BOUND, TURN_BOUND) for rec in recs)
+    b, c, d = (clamp(scaled(rec, *factor), -TURN_BOUND, TURN_BOUND) for rec in recs)
     return UNIT, b, c, d
 
 
-def splat_at_key(motion: Keyframes, chunk: DecodedChunk, d: int, splat: Splat, key: int) -> Splat:
-    """(12.8) Distinct splat d as it is at a key."""
-    p, now = chunk.parameters, {name: recs[key][d] for name, recs in motion.recs.items()}
+def changed_splat(
+    splat: Splat,
+    chunk: DecodedChunk,
+    d: int,
+    now: Mapping[str, list[int]],
+    position: Factor,
+    rotation: Factor,
+) -> Splat:
+    """(12.8) Distinct splat d with the recs that it has now; what is not among them is as in the chunk."""
+    p = chunk.parameters
     if "position" in now:
-        offsets = [scaled(rec, *motion.position) for rec in now["position"]]
-        position = tuple(v + offset for v, offset in zip(splat.position.integers, offsets, strict=True))
-        splat = replace(splat, position=Exact(position, splat.position.exponent))
+        offsets = [scaled(rec, *position) for rec in now["position"]]
+        moved = tuple(v + offset for v, offset in zip(splat.position.integers, offsets, strict=True))
+        splat = replace(splat, position=Exact(moved, splat.position.exponent))
     if "rotation" in now:
-        rotation = turned(turn(now["rotation"], motion), chunk.splats.rotations[d])
-        splat = replace(splat, rotation=Exact(rotation, -24))
+        quaternion = turned(turn(now["rotation"], rotation), chunk.splats.rotations[d])
+        splat = replace(splat, rotation=Exact(quaternion, -24))
     if "scale" in now:
         logs = tuple(scale.log_scale(rec, p.scale) for rec in now["scale"])
         splat = replace(splat, scale=Exact(logs, -20))
@@ -185,5 +199,6 @@ def keyframes_splats(motion: Keyframes, chunk: DecodedChunk, splats: list[Splat]
     for d, splat in zip(chunk.splats.distinct, splats, strict=True):
         birth, death = motion.lives[d]
         if birth <= key < death:
-            shown.append(splat_at_key(motion, chunk, d, splat, key))
+            now = {name: recs[key][d] for name, recs in motion.recs.items()}
+            shown.append(changed_splat(splat, chunk, d, now, motion.position, motion.rotation))
     return shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gscodec.reference import bases, keyframes, polynomial
+from gscodec.reference import bases, functions, keyframes, polynomial
 from gscodec.reference.bases import Bases, Mixture
 from gscodec.reference.channels import ground_of, read_coder
 from gscodec.reference.chunk import ChunkHeader, Splats
@@ -13,12 +13,13 @@ from gscodec.reference.container import ExtraAttribute
 from gscodec.reference.decode import DecodedChunk, Splat, splat_from_integers
 from gscodec.reference.faults import Place
 from gscodec.reference.fields import Fields
+from gscodec.reference.functions import Functions
 from gscodec.reference.keyframes import Keyframes
 from gscodec.reference.parameters import Parameters
 from gscodec.reference.polynomial import Polynomial
 
-STILL, POLYNOMIAL, MIXTURE, KEYFRAMES = range(4)  # models
-FLAGS = {STILL: 0, POLYNOMIAL: 7, MIXTURE: 1, KEYFRAMES: 3}  # that each has
+STILL, POLYNOMIAL, MIXTURE, KEYFRAMES, FUNCTIONS = range(5)  # models
+FLAGS = {STILL: 0, POLYNOMIAL: 7, MIXTURE: 1, KEYFRAMES: 3, FUNCTIONS: 3}  # that each has
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Motion:
 
     first: int  # ticks of the segment
     until: int
-    model: Polynomial | Mixture | Keyframes | None
+    model: Polynomial | Mixture | Keyframes | Functions | None
 
 
 def read_start(fields: Fields, duration: int) -> tuple[int, int, int, int]:
@@ -77,6 +78,13 @@ def read_motion(
         ground = ground_of(header, parameters, splats, flags & keyframes.PREDICTED > 0)
         keyframes.read_keyframes_streams(keys, ground, parameters, splats, next_stream)
         return Motion(first, until, keys)
+    if model == FUNCTIONS:
+        of_time = functions.read_functions(fields, flags, parameters, known)
+        functions.check_functions_symbols(fields, of_time, parameters, header.count)
+        next_stream = read_coder(fields, functions.functions_contexts(of_time, parameters))
+        ground = ground_of(header, parameters, splats, flags & functions.PREDICTED > 0)
+        functions.read_functions_streams(of_time, ground, parameters, next_stream)
+        return Motion(first, until, of_time)
     if fields.position != len(payload):
         raise fields.wrong_length()
     return Motion(first, until, None)
@@ -100,4 +108,6 @@ def moved(
         return bases.mixture_splats(model, chunk, splats, tick)
     if motion is not None and isinstance(model, Keyframes):
         return keyframes.keyframes_splats(model, chunk, splats, tick - motion.first)
+    if isinstance(model, Functions):
+        return functions.functions_splats(model, chunk, splats, tick)
     return splats

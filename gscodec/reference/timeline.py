@@ -69,6 +69,7 @@ class Segment:
     position: int  # of SEGM in the file
     parameters: dict[int, Parameters] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
+    moves: list[int] = field(default_factory=list)  # numbers of chunks of the static layer
     listed: list[tuple[Section, Chunk | None]] = field(default_factory=list)
     splats: int = 0
 

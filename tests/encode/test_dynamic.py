@@ -87,16 +87,16 @@ def test_a_part_moves_the_rest_is_stored_once(scene: gscodec.Splats) -> None:
         assert level(frames[frame], shown) > limit
 
 
-def test_noise_is_smoothed_away(scene: gscodec.Splats) -> None:
+def test_noise_is_smoothed_away_or_kept(scene: gscodec.Splats) -> None:
     clean, noisy = moving(scene, share=1.0), moving(scene, share=1.0, noise=0.1)
-    found, data, report = encoded(noisy)
-    assert report["polynomial"] > 0.9 * report["segment_splats"]
-    assert len(data) < 3 * len(gscodec.encode(scene, effort=1))
+    found, data, report = encoded(noisy, quality=4.0)
+    assert report["functions"] > 0.9 * report["segment_splats"]
+    kept, larger, _ = encoded(noisy, quality="near-lossless")
+    assert len(larger) > 4 * len(data)
     for frame in (3, 12, 20):
         shown = at_frame(found, frame)
-        assert level(clean[frame], shown) > level(clean[frame], noisy[frame])
-        rows = np.arange(0, len(scene), 9)
-        assert np.quantile(nearest(shown, clean[frame].take(rows)), 0.9) < 0.16  # of a noise of 0.17 in space
+        assert level(clean[frame], shown) > level(noisy[frame], shown)
+        assert level(noisy[frame], at_frame(kept, frame)) > level(noisy[frame], clean[frame]) + 15
 
 
 def test_births_and_deaths(scene: gscodec.Splats) -> None:
@@ -118,7 +118,7 @@ def test_fades(scene: gscodec.Splats) -> None:
         shown = np.clip(0.9 * alpha * np.exp(-(((frame / FRAMES - 0.4) / 0.3) ** 2)), 1e-6, 1)
         frames.append(replace(scene, opacities=np.log(shown / (1 - shown)).astype(np.float32)))
     found, _, report = encoded(frames)
-    assert report["polynomial"] > 0.9 * len(scene)
+    assert report["functions"] > 0.9 * len(scene)
     for frame in (2, 9, 18):
         assert level(frames[frame], at_frame(found, frame)) > 35
 
@@ -229,7 +229,7 @@ def test_windows() -> None:
         (0, 4, True),
         (4, 5, False),
         (5, 8, True),
-        (8, 10, False),
+        (8, 10, True),
     ]
     with pytest.raises(gscodec.UsageError, match="gof"):
         gofs.check_gof(0)

@@ -20,7 +20,7 @@ from gscodec.encode.dynamic.bases_recording import (
 from gscodec.entropy.fields import FieldWriter
 from gscodec.errors import StreamError
 from gscodec.motion import Bases, read_bases, read_motion
-from gscodec.motion.bases import SIZES, BasesFields, MixtureIntegers, write_bases_fields
+from gscodec.motion.bases import SIZES, BasesFields, MixtureIntegers, TimeFunctions, write_bases_fields
 from gscodec.motion.channels import write_coder
 from gscodec.reference import bases as reference
 from gscodec.reference.faults import Place
@@ -70,6 +70,9 @@ def assert_same_bases(payload: bytes) -> tuple[Bases, Any] | None:
     a, b = both_bases(payload)
     if isinstance(a, tuple) or isinstance(b, tuple):
         assert a == b
+        return None
+    if isinstance(a, TimeFunctions):  # a writer of bases seldom comes by these, but by chance
+        assert a.values[..., None].tolist() == b.functions
         return None
     assert a.rotations.tolist() == b.rotations
     assert a.translations.tolist() == b.translations
@@ -166,7 +169,7 @@ def any_bases(rng: np.random.Generator) -> bytes:
         keys=int(rng.integers(1, 6)),
         interval=any_of(rng, 1, (1 << 32) - 1) if rng.random() < 0.3 else 5000,
         exponent=any_of(rng, -200, 120) if rng.random() < 0.5 else int(rng.integers(-40, 0)),
-        rotation_step=any_of(rng, 1, 65535),
+        step=any_of(rng, 1, 65535),
     )
     wanted = []
     for width, bound in zip((6, 3), p.bounds, strict=True):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
+import motion_functions_faulty as of_functions_faulty
 import numpy as np
 import pytest
 from fixup import sections
@@ -14,13 +15,15 @@ from motion_craft import Stage, stage, stage_of
 from motion_draw import moving_from_seed, ticks_of
 from motion_faulty import DURATION as FAULTY_DURATION
 from motion_faulty import GIVEN, KNOWN, STAGE, Fault, bases_faults, crowd, limit_faults, motion_faults
+from motion_functions import function_segments
 from motions import Segment, segments
 
 from gscodec.chunk import read_chunk
 from gscodec.container import ExtraAttribute
 from gscodec.decoder import empty_splats, write_values
 from gscodec.errors import StreamError
-from gscodec.motion import Bases, read_bases
+from gscodec.motion import read_bases
+from gscodec.motion.bases import AnyBases, TimeFunctions
 from gscodec.parameters import read_parameters
 from gscodec.reference import bases as reference
 from gscodec.reference.faults import Place
@@ -51,7 +54,7 @@ class Known:
     """The bases of a segment, as both readers have them."""
 
     def __init__(self) -> None:
-        self.fast: dict[int, Bases] = {}
+        self.fast: dict[int, AnyBases] = {}
         self.plain: dict[int, Any] = {}
 
     def add(self, payload: bytes) -> None:
@@ -59,6 +62,9 @@ class Known:
         self.fast[bases.fields.id] = bases
         same = reference.read_bases(payload, Place("MBAS", OFFSET), self.plain)
         self.plain[same.id] = same
+        if isinstance(bases, TimeFunctions):
+            assert bases.values.tolist() == [[value for (value,) in row] for row in same.functions]
+            return
         assert bases.rotations.tolist() == same.rotations
         assert bases.translations.tolist() == same.translations
 
@@ -85,7 +91,7 @@ def test_drawn_segments(seed: int) -> None:
             compare(chunk, mutated(motion[0], rng), ticks_of(drawn)[:2], drawn.duration, known)
 
 
-@pytest.mark.parametrize("segment", [*segments()], ids=lambda s: s.name)
+@pytest.mark.parametrize("segment", [*segments(), *function_segments()], ids=lambda s: s.name)
 def test_segments_of_vectors(segment: Segment) -> None:
     known, sets, chunk, seen = Known(), dict[int, bytes](), None, 0
     for id, _, start, end in sections(bytes(20) + segment.body):
@@ -104,25 +110,44 @@ def test_segments_of_vectors(segment: Segment) -> None:
     assert seen or segment.chunks
 
 
-def given() -> Known:
+def given(of_functions: bool = False) -> Known:
     known = Known()
-    known.add(GIVEN)
-    assert known.plain.keys() == KNOWN.keys()
+    for payload in of_functions_faulty.GIVEN if of_functions else [GIVEN]:
+        known.add(payload)
+    assert known.plain.keys() == (of_functions_faulty.KNOWN if of_functions else KNOWN).keys()
     return known
+
+
+def assert_faulty(on: Stage, fault: Fault, known: Known) -> None:
+    """Both readers find what is wrong, at its place."""
+    found = fast(made_of(on), fault.payload, (0,), FAULTY_DURATION, known.fast)
+    assert isinstance(found, tuple)
+    assert (found[1], found[4]) == (fault.code, OFFSET + fault.offset)
+    assert_same(found, plain(made_of(on), fault.payload, (0,), FAULTY_DURATION, known.plain))
 
 
 @pytest.mark.parametrize("fault", [*motion_faults()], ids=lambda f: f.name)
 def test_faulty_motion(fault: Fault) -> None:
-    known = given()
-    found = fast(made_of(STAGE), fault.payload, (0,), FAULTY_DURATION, known.fast)
-    assert isinstance(found, tuple)
-    assert (found[1], found[4]) == (fault.code, OFFSET + fault.offset)
-    assert_same(found, plain(made_of(STAGE), fault.payload, (0,), FAULTY_DURATION, known.plain))
+    assert_faulty(STAGE, fault, given())
 
 
-@pytest.mark.parametrize("fault", [*bases_faults()], ids=lambda f: f.name)
+@pytest.mark.parametrize("fault", [*of_functions_faulty.motion_faults()], ids=lambda f: f.name)
+def test_faulty_functions(fault: Fault) -> None:
+    assert_faulty(STAGE, fault, given(True))
+
+
+@pytest.mark.parametrize(
+    ("on", "fault"), [*of_functions_faulty.faults_elsewhere()], ids=lambda f: getattr(f, "name", "")
+)
+def test_faulty_functions_elsewhere(on: Stage, fault: Fault) -> None:
+    assert_faulty(on, fault, given(True))
+
+
+@pytest.mark.parametrize(
+    "fault", [*bases_faults(), *of_functions_faulty.bases_faults()], ids=lambda f: f.name
+)
 def test_faulty_bases(fault: Fault) -> None:
-    known = given()
+    known = given(fault.name.startswith("functions_"))
     with pytest.raises(StreamError) as error:
         read_bases(memoryview(fault.payload), OFFSET, known.fast)
     with pytest.raises(StreamError) as same:

@@ -297,7 +297,8 @@ def test_a_key_of_all_attributes() -> None:
     )
     chunk = on.chunk()
     splat = splat_from_integers(chunk, 0, [])
-    found = keyframes.splat_at_key(motion, chunk, 0, splat, 1)
+    now = {name: recs[1][0] for name, recs in motion.recs.items()}
+    found = keyframes.changed_splat(splat, chunk, 0, now, motion.position, motion.rotation)
     offsets = [a - b for a, b in zip(found.position.integers, splat.position.integers, strict=True)]
     assert offsets == [6, -6, 2]
     assert found.scale.integers == (-5 << 19, (-5 << 19) + (1 << 18), (-5 << 19) + (1 << 19))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import moves
 import pytest
 from fixup import sections
 from motion_craft import Source, Stage, coded_motion, decoded_motion, stage, stage_of
@@ -261,7 +262,7 @@ def test_limit() -> None:
 
 
 def test_every_code_has_a_fault() -> None:
-    provoked = {body.code for body in faulty_segments()}
+    provoked = {body.code for body in faulty_segments()} | {case.code for case in moves.faulty()}
     assert {code for code in CLASSES if code.startswith("motion.")} <= provoked
 
 

@@ -1,4 +1,4 @@
-"""(12.7) Shared bases, and what splats follow of them, on their way into a file."""
+"""(12.7) Shared bases, rigid or of time, and what splats follow of them, on their way into a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gscodec.encode.chunks import lanes_for
 from gscodec.encode.dynamic.recording import RecordedMotion, finite
 from gscodec.entropy.fields import FieldWriter
 from gscodec.motion import bases, reading
-from gscodec.motion.bases import MAX_TRANSLATION, Bases, BasesFields, MixtureIntegers
+from gscodec.motion.bases import MAX_TRANSLATION, Bases, BasesFields, MixtureIntegers, TimeFunctions
 from gscodec.motion.channels import Around, record_masks
 from gscodec.motion.polynomial import ONE
 from gscodec.parameters import CodingParameters
@@ -61,7 +61,7 @@ def record_bases(id: int, motion: Trajectories, settings: TrajectoriesSettings) 
         keys=len(motion.rotations),
         interval=motion.interval,
         exponent=min(max(exponent, -200), 120),
-        rotation_step=step,
+        step=step,
     )
     bounds = fields.bounds
     wanted = (
@@ -78,6 +78,42 @@ def record_bases(id: int, motion: Trajectories, settings: TrajectoriesSettings) 
     bases.write_bases_fields(f, fields)
     decoded = Bases(fields=fields, rotations=wanted[0] * np.int32(step), translations=wanted[1])
     return RecordedMotion(fields=bytes(f.data), ops=ops, contexts=bases.SIZES, decoded=decoded)
+
+
+def record_functions_bases(
+    id: int, values: F64, interval: int, step: float, *, extrapolated: bool | None = None
+) -> RecordedMotion[TimeFunctions]:
+    """(12.7) The payload of an MBAS of functions of time: `values` (Q, B) at keys, each within -4 to 4.
+
+    `interval`: ticks from key to key, from the start of the segment on. `step` of values: 2^-20 to 1/16.
+    `extrapolated` says whether changes are expected to go on; None: what takes fewer bytes.
+    Raises ValueError if a value is out of range.
+    """
+    if extrapolated is None:
+        both = [record_functions_bases(id, values, interval, step, extrapolated=e) for e in (False, True)]
+        return min(both, key=lambda each: len(each.payload()))
+    if np.abs(finite(values)).max(initial=0) > bases.MAX_ROTATION / ONE:
+        raise ValueError("functions: values are within -4 to 4")
+    fields = BasesFields(
+        id=id,
+        flags=bases.HAS_FUNCTIONS | bases.FUNCTIONS_EXTRAPOLATED * extrapolated,
+        count=values.shape[1],
+        keys=len(values),
+        interval=interval,
+        exponent=0,
+        step=min(max(round(step * ONE), 1), 65535),
+    )
+    bound, _ = fields.bounds
+    rec = _rounded(values * (ONE / fields.step), bound)
+    ops = kernels.write_trajectories(rec[:, :, None], bound, extrapolated, lanes_for(rec.ravel()))
+    f = FieldWriter()
+    bases.write_bases_fields(f, fields)
+    return RecordedMotion(
+        fields=bytes(f.data),
+        ops={"functions": ops},
+        contexts=bases.FUNCTION_SIZES,
+        decoded=TimeFunctions(fields=fields, values=rec * np.int32(fields.step)),
+    )
 
 
 def record_mixture(

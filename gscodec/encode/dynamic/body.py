@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -57,7 +57,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """Splats that are coded: `rows` of all, their values, classes, what is seen of them, parameters."""
+    """Splats that are coded: `rows` of all, their values, classes, what is seen of them, parameters.
+
+    weight  (n,) importance, 1 where class 0 is in its middle, and more
+    """
 
     rows: Rows
     splats: Splats
@@ -65,6 +68,7 @@ class Prepared:
     classes: NDArray[np.uint8]
     unit: float | None
     plan: Plan
+    weight: NDArray[np.float64]
 
 
 class Stage:
@@ -101,7 +105,8 @@ def prepare(setting: Setting, splats: Splats, sight: Sight | None, *, number: in
     found = weigh(setting.shared, splats, sight, steps, given=setting.given)
     classes = classes_of(found.weight, steps.classes, steps.spread, setting.shared.top)
     plan = make_plan(splats, classes, found.weight, steps, extent=setting.shared.extent, id=number)
-    return Prepared(rows, splats, sight, classes, found.unit if sight is not None else None, plan)
+    unit = found.unit if sight is not None else None
+    return Prepared(rows, splats, sight, classes, unit, plan, found.weight / max(setting.shared.top, 1e-300))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,17 +132,20 @@ def code(
     stages: Sequence[Stage],
     pool: ThreadPoolExecutor,
     apart: NDArray[np.bool_] | None = None,
+    bounds: Mapping[int, int] | None = None,
 ) -> Coded:
     """Record and write the splats; `groups` (n,) of the prepared ones share no chunks.
 
-    apart  (n,) splats that no other may stand for, as they move
+    apart   (n,) splats that no other may stand for, as they move
+    bounds  how many splats a chunk has at most, by group
     """
     plan, splats = prepared.plan, prepared.splats
     cells: list[Rows] = []
     numbers: list[int] = []
     for group in np.unique(groups).tolist():
         of = np.flatnonzero(groups == group)
-        for cell in split_cells(splats.positions[of], 2 * plan.half_cell):
+        most = None if bounds is None else bounds.get(int(group))
+        for cell in split_cells(splats.positions[of], 2 * plan.half_cell, most):
             cells.append(of[cell])
             numbers.append(int(group))
     recorder = ChunkRecorder(

@@ -17,14 +17,17 @@ from gscodec.dynamic.timeline import Time
 from gscodec.dynamic.writer import SegmentPayloads, StaticLayer
 from gscodec.encode.dynamic import gof as gofs
 from gscodec.encode.dynamic.body import Coded, Setting, Stage, code, prepare
+from gscodec.encode.dynamic.grain import Clock, grain_of, most_splats
 from gscodec.encode.dynamic.layers import Survey, survey, tolerances
-from gscodec.encode.dynamic.model import KEYFRAMES, POLYNOMIAL, Motion, Track, moving_nothing
-from gscodec.encode.dynamic.payloads import Clock, Grain, grain_of, groups_of, payloads_of
+from gscodec.encode.dynamic.model import FUNCTIONS, KEYFRAMES, Motion, Track, moving_nothing
+from gscodec.encode.dynamic.moving import MovingLayer
+from gscodec.encode.dynamic.payloads import groups_of, payloads_of
+from gscodec.encode.dynamic.residuals import residuals_of, with_residuals
 from gscodec.encode.dynamic.seeing import see, together
 from gscodec.encode.dynamic.sequence import HIDDEN, FrameSequence
 from gscodec.encode.dynamic.setting import setting_of
 from gscodec.encode.dynamic.stages import Around, FrameStage, MotionStage, StaticStage
-from gscodec.encode.dynamic.trajectories import Fits, fit, motion_of
+from gscodec.encode.dynamic.trajectories import motion_of
 from gscodec.encode.dynamic.wishes import Wishes
 from gscodec.encode.effort import effort_of
 from gscodec.encode.inputs import cameras_of, scene_header
@@ -36,11 +39,13 @@ from gscodec.splats import Splats, joined
 TICKS = 240  # of a frame: times between frames can be told, too
 MOMENTS = 4  # of a segment, at which it is looked at
 SAMPLED = 6  # frames from which sizes, importance and cameras of the whole sequence come
-MARGIN = 6  # frames to both sides of a segment, through which its motion is fitted
 FEWEST = 32  # splats that are worth a static layer
 OWN_SET = 4096  # splats of a frame: of more, one that continues no other has its own parameter set
 MOST_SETS = 250
 STATIC, SEGMENT = 0, 1  # numbers of the parameter sets
+
+
+Part = tuple[int, int, Motion, Motion | None]  # first frame, the one after the last, motion, and the layer's
 
 
 class SequenceEncoder:
@@ -81,11 +86,11 @@ class SequenceEncoder:
         )
         self.report["dropped_nonfinite"] = self.survey.dropped
         self.report["seconds"] = float(sequence.span / wishes.fps)
-        self._still = np.zeros(0, np.intp)
-        if self.survey.still is not None and np.count_nonzero(self.survey.still) >= FEWEST:
-            self._still = np.flatnonzero(self.survey.still)
+        is_track = all(window.tracked for window in self.windows)
+        self._still = _rows(self.survey.still if is_track else None)
+        self._moving = _rows(self.survey.steady if is_track and len(self.windows) > 1 else None)
+        self._layer: MovingLayer | None = None
         self._around = Around()
-        self._grain: Grain | None = None
         self._bits = gofs.SPLAT_BITS
         self._counts: Counter[str] = Counter()
         self.setting = self._calibrated()
@@ -112,31 +117,41 @@ class SequenceEncoder:
 
     def _static_layer(self) -> StaticLayer:
         self.tell("static layer", 0.0)
-        leading, base, setting = self.wishes.leading, self.survey.base, self.setting
-        if base is None or setting is None or not len(self._still):
+        leading, mean, setting = self.wishes.leading, self.survey.mean, self.setting
+        rows, first = np.concatenate([self._still, self._moving]), len(self._still)
+        if mean is None or setting is None or not len(rows):
             return StaticLayer(leading=leading)
+        base = mean.take(rows)
         count = len(self.sequence)
         at = np.unique(np.linspace(0, count - 1, MOMENTS).round().astype(int)).tolist()
         moments = [lambda index=index: self.sequence.read(index).splats for index in at]
         sight = None
         if setting.cameras:
             views = setting.views(self._view_count(), self.effort.pixels)
-            sight = self._look(setting, moments, views).take(self._still)
+            sight = self._look(setting, moments, views).take(rows)
         prepared = prepare(setting, base, sight, number=STATIC)
         if prepared is None:
-            self._still = np.zeros(0, np.intp)
+            self._still = self._moving = np.zeros(0, np.intp)
             return StaticLayer(leading=leading)
         stages: list[Stage] = []
         for k, read in enumerate(moments):
-            stages.append(StaticStage(read, self._still, base, self._refit_views(k, len(at))))
+            stages.append(StaticStage(read, rows, first, base, self._refit_views(k, len(at))))
+        moves = prepared.rows >= first
         with ThreadPoolExecutor(self.threads) as pool, np.errstate(all="ignore"):
-            coded = code(setting, prepared, np.zeros(len(prepared.rows), np.int32), stages, pool)
-        self._around = Around(base, coded.decoded)
+            longest = max((self._clock(*window.range) for window in self.windows), key=lambda c: len(c.ticks))
+            bounds = {1: most_splats(longest)}
+            coded = code(setting, prepared, moves.astype(np.int32), stages, pool, moves, bounds)
+        order = np.concatenate([prepared.rows[index] for index in coded.indices])
+        self._around = Around(base.take(np.arange(first)), coded.decoded.take(np.flatnonzero(order < first)))
+        if moves.any():
+            layer = base.take(np.arange(first, len(base)))
+            self._layer = MovingLayer.of(layer, first, prepared, coded)
         size = sum(map(len, coded.written.chunks))
         if len(prepared.rows) >= gofs.SAMPLE:
             self._bits = 8 * size / len(prepared.rows)
         self.report |= {
-            "static_splats": len(prepared.rows),
+            "static_splats": int(np.count_nonzero(~moves)),
+            "moved_splats": int(np.count_nonzero(moves)),
             "static_bytes": size + len(coded.written.parameters),
         }
         return StaticLayer(
@@ -179,11 +194,14 @@ class SequenceEncoder:
                 done += len(window)
                 continue
             else:
-                parts = iter([(window.first, window.last, None, self._untracked(window))])
-            for first, last, fits, motion in parts:
-                yield self._segment(
-                    places[first] * TICKS, self._clock(first, last), motion, fits, window.tracked
-                )
+                parts = iter([(window.first, window.last, self._untracked(window), None)])
+            for first, last, motion, layer in parts:
+                clock, start = self._clock(first, last), places[first] * TICKS
+                around = self._around
+                self._around = replace(around, layer=self._layer, motion=layer)
+                segment = self._segment(start, clock, motion, window.tracked)
+                self._around = around
+                yield self._with_layer(segment, layer, clock)
                 done += last - first
                 self.tell("segments", done / total)
             kernels.trim_memory()
@@ -210,7 +228,7 @@ class SequenceEncoder:
             motion = moving_nothing(self._seen(index), np.zeros((0, 2), np.int32), np.zeros(1))
             span = np.tile(np.array([frame, frame + 1], np.int32), (len(motion), 1))
             motion = replace(motion, span=span, times=self._times(window.first, window.last))
-            payloads.append(self._segment(0, clock, motion, None, False, SEGMENT + frame))
+            payloads.append(self._segment(0, clock, motion, False, SEGMENT + frame))
             self.tell("segments", (index + 1) / len(self.sequence))
             kernels.trim_memory()
         self._counts["segments"] -= len(window) - 1
@@ -233,27 +251,22 @@ class SequenceEncoder:
 
     def _rest(self, count: int) -> Any:
         """Rows that are not in the static layer."""
-        moves = np.ones(count, bool)
-        moves[self._still] = False
-        return np.flatnonzero(moves)
+        rest = np.ones(count, bool)
+        rest[self._still] = rest[self._moving] = False
+        return np.flatnonzero(rest)
 
-    def _tracked(self, window: gofs.Window) -> Iterator[tuple[int, int, Fits | None, Motion]]:
-        """Parts of a track: first frame, the one after the last, what was fitted, and the motion."""
+    def _tracked(self, window: gofs.Window) -> Iterator[Part]:
+        """Parts of a track."""
         setting = self.setting
-        if setting is None:
-            raise RuntimeError("a track of no splats")
-        before, after = gofs.margins(self.survey.linked, window, MARGIN)
-        start, end = window.first - before, window.last + after
-        read = [self.sequence.read(index).splats for index in range(start, end)]
-        rows = self._rest(len(read[0]))
-        if not len(rows):
-            nothing = moving_nothing(
-                read[0].take(rows), np.zeros((0, 2), np.int32), self._times(*window.range)
-            )
-            yield *window.range, None, nothing
+        if setting is None:  # nobody sees anything
+            nothing = self.sequence.read(window.first).splats.take(np.zeros(0, np.intp))
+            none = moving_nothing(nothing, np.zeros((0, 2), np.int32), self._times(*window.range))
+            yield *window.range, none, None
             return
-        track = Track.of([splats.take(rows) for splats in read])
-        del read
+        count = int(self.survey.counts[window.first])
+        mine = np.concatenate([self._rest(count), self._moving]).astype(np.intp)
+        own = len(mine) - len(self._moving)
+        track = Track.of([self.sequence.read(index).splats.take(mine) for index in range(*window.range)])
         middle = track.positions.shape[0] // 2
         extent = setting.shared.extent
         like = Splats(
@@ -266,31 +279,25 @@ class SequenceEncoder:
         )
         limit = tolerances(like, setting.fine, extent)
         parts = [(0, len(window))]
-        if self.wishes.splits:
+        if self.wishes.splits and len(mine):
             steps = (2 * setting.fine.position * extent.typical, 2 * setting.fine.rotation)
-            times = self._times(window.first, window.last)
-            inside = track.cut(before, before + len(window))
-            parts = gofs.split(inside, times, limit, steps=steps, splat_bits=self._bits)
+            bits = self._bits * own / len(mine)
+            parts = gofs.split(track, limit, steps=steps, splat_bits=bits)
+        rows, moving = np.arange(own), np.arange(own, len(mine))
         for first, last in parts:
             times = self._times(window.first + first, window.first + last)
-            margin = min(MARGIN, (last - first) // 8)
-            ahead, behind = min(margin, before + first), min(margin, len(window) + after - last)
-            through = track.cut(before + first - ahead, before + last + behind)
-            beyond = self._times(
-                window.first + first,
-                window.first + last,
-                (window.first + first - ahead, window.first + last + behind),
-            )
-            fits = fit(through, beyond, limit, (ahead, behind))
-            part = track.cut(before + first, before + last)
-            yield window.first + first, window.first + last, fits, motion_of(part, times, limit, fits)[0]
+            part = track.cut(first, last)
+            layer = None if self._layer is None else self._layer.motion(part.take(moving), times, setting)
+            motion = moving_nothing(like.take(rows), np.zeros((0, 2), np.int32), times)
+            if own:
+                motion = motion_of(part.take(rows), times, limit.take(rows))
+            yield window.first + first, window.first + last, motion, layer
 
     def _segment(
         self,
         start: int,
         clock: Clock,
         motion: Motion,
-        fits: Fits | None,
         tracked: bool,
         number: int = SEGMENT,
     ) -> SegmentPayloads:
@@ -301,20 +308,38 @@ class SequenceEncoder:
         self._counts["segments"] += 1
         if setting is None or not len(motion):
             return empty
+        if "scale" in motion.functions:  # functions add to logarithms, which are none where they are dilated
+            setting = replace(setting, steps=replace(setting.steps, dilation=0.0))
         sight, stages = self._watched(setting, motion, tracked)
         prepared = prepare(setting, motion.base, sight, number=number)
         if prepared is None:
             return empty
+        grain = grain_of(motion, prepared.plan.half_cell, setting.fine)
+        residuals = residuals_of(motion, prepared, setting.fine, grain.position)
+        motion = with_residuals(motion, prepared, residuals)
         numbers, groups = groups_of(motion, prepared.rows)
         with ThreadPoolExecutor(self.threads) as pool, np.errstate(all="ignore"):
             apart = motion.kind[prepared.rows] > 0
-            coded = code(setting, prepared, numbers, stages, pool, apart)
-            noise = 0.0 if fits is None else float(np.median(fits.curve.noise))
-            grain = grain_of(motion, prepared.plan.half_cell, setting.fine, noise)
-            motions = payloads_of(motion, prepared, coded, groups, clock, grain)
-        self._count(motion, prepared.rows, coded, motions)
+            width = 3 * max(motion.base.sh_rest.shape[1], 1)  # of keys, whose harmonics may change
+            widths = {FUNCTIONS: 3, KEYFRAMES: width}
+            bounds = {
+                number: most_splats(clock, widths[kind])
+                for number, (kind, *_) in enumerate(groups)
+                if kind in widths
+            }
+            coded = code(setting, prepared, numbers, stages, pool, apart, bounds)
+            bases, motions = payloads_of(motion, prepared, coded, groups, clock, grain, residuals)
+        self._count(motion, prepared.rows, coded, [*bases, *motions])
         chunks = list(zip(coded.written.chunks, motions, strict=True))
-        return replace(empty, parameters=[coded.written.parameters], chunks=chunks)
+        return replace(empty, parameters=[coded.written.parameters], bases=bases, chunks=chunks)
+
+    def _with_layer(self, segment: SegmentPayloads, motion: Motion | None, clock: Clock) -> SegmentPayloads:
+        """The segment with the motion of splats of the static layer."""
+        if self._layer is None or motion is None or self.setting is None:
+            return segment
+        bases, moves = self._layer.moves(motion, clock, self.setting)
+        self._counts["motion_bytes"] += len(bases) + sum(len(payload) for _, payload in moves)
+        return replace(segment, bases=[*segment.bases, bases], moves=moves)
 
     def _watched(self, setting: Setting, motion: Motion, tracked: bool) -> tuple[Sight | None, list[Stage]]:
         """What cameras see of a segment, and the moments for which colours are corrected."""
@@ -323,8 +348,8 @@ class SequenceEncoder:
         if not tracked:
             return self._watched_frames(setting, motion)
         at = np.unique(((np.arange(MOMENTS) + 0.5) / MOMENTS * motion.frames).astype(int)).tolist()
-        moments = [lambda frame=frame: self._around.behind(motion.at(frame)) for frame in at]
-        behind = 0 if self._around.wanted is None else len(self._around.wanted)
+        moments = [lambda frame=frame: self._around.behind(motion.at(frame), frame) for frame in at]
+        behind = self._around.count()
         views = setting.views(self._view_count(), self.effort.pixels)
         sight = self._look(setting, moments, views)
         sight = sight.take(np.arange(behind, behind + len(motion)))
@@ -351,10 +376,15 @@ class SequenceEncoder:
         self._counts.update(
             segment_splats=len(rows),
             still=kinds[0],
-            polynomial=kinds[POLYNOMIAL],
+            functions=kinds[FUNCTIONS],
             keyframes=kinds[KEYFRAMES],
             chunk_bytes=sum(map(len, coded.written.chunks)),
             motion_bytes=size,
             parameter_bytes=len(coded.written.parameters),
             chunks=len(motions),
         )
+
+
+def _rows(chosen: Any) -> Any:
+    """Numbers of the chosen rows, none where these are too few."""
+    return np.zeros(0, np.intp) if chosen is None or chosen.sum() < FEWEST else np.flatnonzero(chosen)

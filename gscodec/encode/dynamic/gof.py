@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.encode.dynamic.fitting import Float
+from gscodec.encode.dynamic.factors import FUNCTION_BITS, PREDICTED, VALUE_BITS
 from gscodec.encode.dynamic.layers import Tolerances
-from gscodec.encode.dynamic.model import SEEN, Track, alpha_of
-from gscodec.encode.dynamic.trajectories import Fits, fit, middle_of
+from gscodec.encode.dynamic.model import Track
+from gscodec.encode.dynamic.trajectories import Fits, fit, units_of
 from gscodec.errors import UsageError
 
 DEFAULT = 60  # frames of a segment
@@ -20,8 +20,6 @@ SHORTEST_TRACK = 3  # frames: shorter tracks are coded frame by frame
 SHORTEST_SPLIT = 8  # frames, into which a segment is split at least
 SAMPLE = 3000  # splats that tell whether to split
 SPLAT_BITS = 62.0  # of a splat as it stands, where nothing was coded yet
-VALUE_BITS = 1.6  # of a motion value besides its logarithm, in steps
-PREDICTED = 0.7  # of the logarithm: what neighbours do not tell
 KEY_TURNS = 3.0  # values of a turn
 KEY_BITS = 2.0  # of a splat that moves at a key, besides its values
 OVERHEAD_BITS = 8 * 600.0  # of a segment: headers and tables
@@ -75,8 +73,7 @@ def windows(linked: NDArray[np.bool_], places: Sequence[int], gof: int) -> list[
                 start = index
         out.append(Window(start, run[-1] + 1, is_track))
     merged: list[Window] = []
-    for each in out:
-        window = replace(each, tracked=each.tracked and len(each) >= SHORTEST_TRACK)
+    for window in out:
         last = merged[-1] if merged else None
         if (
             last is not None
@@ -90,19 +87,8 @@ def windows(linked: NDArray[np.bool_], places: Sequence[int], gof: int) -> list[
     return merged
 
 
-def margins(linked: NDArray[np.bool_], window: Window, most: int) -> tuple[int, int]:
-    """Frames of the same track in front of a window and behind it, each at most `most`."""
-    before = after = 0
-    while before < min(most, window.first) and linked[window.first - before]:
-        before += 1
-    while after < min(most, len(linked) - window.last) and linked[window.last + after]:
-        after += 1
-    return before, after
-
-
 def split(
     track: Track,
-    times: Float,
     limit: Tolerances,
     *,
     steps: tuple[float, float],
@@ -119,11 +105,10 @@ def split(
     sample, limit = track.take(rows), limit.take(rows)
 
     def best(first: int, last: int) -> tuple[float, list[tuple[int, int]]]:
-        part, time = sample.cut(first, last), times[first:last]
-        scale = (time[-1] - time[0]) * len(time) / max(len(time) - 1, 1)
-        inside = (time - time[0]) / max(scale, 1e-9)
-        fits = fit(part, inside, limit)
-        whole = share * bits_of(part, inside, limit, fits, steps, splat_bits) + OVERHEAD_BITS
+        part = sample.cut(first, last)
+        fits = fit(part, limit)
+        whole = share * bits_of(part, limit, fits, steps, splat_bits) + OVERHEAD_BITS
+        whole += FUNCTION_BITS * (last - first) * sum(f.functions.shape[1] for _, f in fits.factors.values())
         if last - first < 2 * shortest:
             return whole, [(first, last)]
         middle = (first + last) // 2
@@ -132,27 +117,21 @@ def split(
             return left[0] + right[0], left[1] + right[1]
         return whole, [(first, last)]
 
-    return best(0, len(times))[1]
+    return best(0, len(track.positions))[1]
 
 
 def bits_of(
-    track: Track, times: Float, limit: Tolerances, fits: Fits, steps: tuple[float, float], splat_bits: float
+    track: Track, limit: Tolerances, fits: Fits, steps: tuple[float, float], splat_bits: float
 ) -> float:
-    """An estimate of the bits that a track takes as one segment."""
-    shown = alpha_of(track.opacities.max(0)) > SEEN
+    """An estimate of the bits that a track takes as one segment, but for the functions themselves."""
+    shown = fits.alive.any(0)
     good, bad = shown & fits.good, shown & ~fits.good
-    reach = np.abs(times - middle_of(times)).max()
-    coefficients = fits.curve.coefficients[good][:, 1:]
-    powers = reach ** np.arange(1, coefficients.shape[1] + 1)
-    step = steps[0] * np.maximum(limit.position[good] / max(limit.position.min(), 1e-300), 1.0)
-    value = np.abs(coefficients) * reach / np.maximum(step, 1e-300)[:, None, None]
-    used = powers[None, :, None] * np.abs(coefficients) > 0
+    units = units_of(track, limit, fits.alive)
     total = splat_bits * float(np.count_nonzero(shown))
-    total += float((PREDICTED * np.log2(1 + value) + VALUE_BITS)[used].sum())
-    turns = fits.turn.turns[good]
-    rate = np.abs(fits.turn.rate[good][turns]) * reach / max(steps[1], 1e-300)
-    total += float((PREDICTED * np.log2(1 + rate) + VALUE_BITS).sum())
-    total += 12.0 * float(np.count_nonzero(fits.fade.fades[good]))
+    for name, (rows, found) in fits.factors.items():
+        kept = good[rows]
+        c = found.coefficients[kept] / units[name][rows[kept], None, None]
+        total += float((PREDICTED * np.log2(1 + np.abs(c)) + VALUE_BITS)[c != 0].sum())
     if bad.any():
         x = track.positions[:, bad].astype(np.float64)
         unit = 2 * np.maximum(limit.position[bad], 1e-300)

@@ -27,7 +27,6 @@ from gscodec.motion import keyframes, reading
 from gscodec.motion.channels import (
     Around,
     Lives,
-    Masks,
     record_channels,
     record_lifespans,
     record_masks,
@@ -116,7 +115,10 @@ def record_keyframes(
         position_unit=translation_unit(settings.position, fields),
         rotation_unit=rotation_unit(settings.rotation),
     )
-    lives, masks = _lives(motion.alive, p, len(integers.classes))
+    masks = np.full((p.keys, len(integers.classes)), p.attributes, np.uint8)
+    if (lives := lives_of(motion.alive)) is not None:
+        at = np.arange(1, p.keys + 1)[:, None]
+        masks[(at <= lives[:, 0]) | (at >= lives[:, 1])] = 0
     flags = keyframes.LIFESPANS * (lives is not None) | keyframes.PREDICTED * settings.predicted
     p = replace(p, flags=flags)
     around = Around.of(fields, integers, coding, predicted=settings.predicted)
@@ -124,7 +126,7 @@ def record_keyframes(
     ops: dict[str, kernels.Ops] = {}
     recs: dict[str, NDArray[np.int32]] = {}
     for name, channel in p.channels(coding, integers):
-        wanted = _wanted(name, p, fields, coding, present[name])
+        wanted = recs_of(name, (p.position_unit, p.rotation_unit), fields, coding, present[name])
         ops[name], masks, recs[name] = record_channels(
             around, channel, masks, finite(wanted), lanes, left=settings.left
         )
@@ -141,31 +143,34 @@ def record_keyframes(
     )
 
 
-def _lives(alive: NDArray[np.bool_] | None, p: KeyframesFields, count: int) -> tuple[Lives | None, Masks]:
-    """Births and deaths (M, 2), if any splat is not always there; masks (F, M) with all bits that can be."""
-    masks = np.full((p.keys, count), p.attributes, np.uint8)
+def lives_of(alive: NDArray[np.bool_] | None) -> Lives | None:
+    """(12.5) Keys of birth and death (M, 2), if any splat is not always there: `alive` (F + 1, M).
+
+    Raises ValueError if a splat is never alive.
+    """
     if alive is None or alive.all():
-        return None, masks
+        return None
     if not alive.any(0).all():
-        raise ValueError("keyframes: a splat that is never alive")
-    birth, death = alive.argmax(0), p.keys + 1 - alive[::-1].argmax(0)
-    at = np.arange(1, p.keys + 1)[:, None]
-    masks[(at <= birth) | (at >= death)] = 0
-    return np.stack([birth, death], 1).astype(np.uint16), masks
+        raise ValueError("motion: a splat that is never alive")
+    return np.stack([alive.argmax(0), len(alive) - alive[::-1].argmax(0)], 1).astype(np.uint16)
 
 
-def _wanted(
-    name: str, p: KeyframesFields, fields: ChunkFields, coding: CodingParameters, values: F64
+def recs_of(
+    name: str,
+    units: tuple[tuple[int, int], tuple[int, int]],
+    fields: ChunkFields,
+    coding: CodingParameters,
+    values: F64,
 ) -> NDArray[np.floating]:
-    """(F, M, W) in rec units."""
+    """(F, M, W) values, as `Keyframes` has them, in rec units; `units` are those of position and rotation."""
     shape = values.shape[:2]
     flat = finite(values).reshape(-1, *values.shape[2:])
     small = np.clip(flat, -1e30, 1e30).astype(np.float32)  # as lattices take them
     if name == "position":
-        factor, shift = p.position_unit
+        factor, shift = units[0]
         return values / math.ldexp(factor, fields.grid.exponent - shift)
     if name == "rotation":
-        factor, shift = p.rotation_unit
+        factor, shift = units[1]
         return turns(values) * (ONE / math.ldexp(factor, -shift))
     if name == "scale":
         found: NDArray[np.floating] = scale.lattice(flat, coding.scale)

@@ -11,18 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.encode.dynamic.fitting import Float
 from gscodec.encode.dynamic.matching import match
 from gscodec.encode.dynamic.sequence import FrameSequence
 from gscodec.encode.dynamic.tracking import is_tracked, leaps
+from gscodec.encode.dynamic.turns import Float
 from gscodec.encode.steps import Extent, Steps
 from gscodec.splats import Splats
 
 LARGEST_BLOCK = 16  # frames whose mean is held against that of others: noise is averaged, motion is not
 RANGE = 6.0  # standard deviations, within which means of noise lie
 NOISE = 0.3  # of the splat's size: what trembles more is seen to tremble
+KEPT = 0.9  # steps of positions, from which on noise is kept where it matters most: see `residuals`
 FAILURES = 3  # frames after each other that are no other order of the one before: then nobody tries again
 INVISIBLE = -5.5  # logit of 1/255
+NEAR_TURN = 0.8  # cosine of half the turn from the first frame: more is too far for a turn from the mean
 Floats6 = tuple[float, float, float, float, float, float]
 
 
@@ -34,7 +36,8 @@ class Survey:
     linked     (F,) whether the index is the identity from the frame before to this one
     bounds     of all centres of splats that are seen: minimum xyz, maximum xyz
     still      (N,) rows that never change, where all frames are as long; else None
-    base       their values: means over the frames; None without any
+    steady     (N,) rows that may move, but are seen at all times and change in nothing else
+    mean       values of all rows: means over the frames; None as with `still`
     dropped    splats with values that are not finite, in all frames
     """
 
@@ -42,7 +45,8 @@ class Survey:
     linked: NDArray[np.bool_]
     bounds: Floats6
     still: NDArray[np.bool_] | None
-    base: Splats | None
+    steady: NDArray[np.bool_] | None
+    mean: Splats | None
     dropped: int
 
     @property
@@ -92,14 +96,16 @@ def survey(
                 sums = None
         before = splats
         tell((index + 1) / len(sequence))
-    still = base = None
+    still = steady = mean = None
     if sums is not None and linked.any() and tracked is not False:
-        still = sums.still(tolerances(sums.mean(), steps, extent_of_first(sums.first)))
+        mean = sums.mean()
+        still, steady = sums.still(tolerances(mean, steps, extent_of_first(sums.first)))
         still &= ~(sums.largest <= INVISIBLE)
-        base = sums.mean().take(np.flatnonzero(still)) if still.any() else None
-        still = still if base is not None else None
+        steady &= sums.smallest > INVISIBLE
     box = (0.0,) * 6 if not np.isfinite(low).all() else tuple(map(float, (*low, *high)))
-    return Survey(counts, linked, (box[0], box[1], box[2], box[3], box[4], box[5]), still, base, dropped)
+    return Survey(
+        counts, linked, (box[0], box[1], box[2], box[3], box[4], box[5]), still, steady, mean, dropped
+    )
 
 
 def links(before: Splats, now: Splats, tracked: bool | None) -> bool:
@@ -115,12 +121,14 @@ class Tolerances:
 
     position  (N,) scene units, about half a step of positions, more for larger splats
     size      (N,) scene units: the middle axis
+    noise     (N,) scene units: standard deviation that splats may tremble by, without it being kept
     rotation  (N,) radians
     opacity   of alpha; scale of logarithms; colour, harmonics of coefficients
     """
 
     position: Float
     size: Float
+    noise: Float
     rotation: Float
     opacity: float
     scale: float
@@ -129,7 +137,8 @@ class Tolerances:
 
     def take(self, rows: NDArray[np.intp]) -> Tolerances:
         """Of some splats."""
-        return replace(self, position=self.position[rows], size=self.size[rows], rotation=self.rotation[rows])
+        arrays = {name: getattr(self, name)[rows] for name in ("position", "size", "noise", "rotation")}
+        return replace(self, **arrays)
 
 
 def tolerances(splats: Splats, steps: Steps, extent: Extent) -> Tolerances:
@@ -140,6 +149,7 @@ def tolerances(splats: Splats, steps: Steps, extent: Extent) -> Tolerances:
     return Tolerances(
         position=0.5 * steps.position * np.maximum(extent.typical, middle),
         size=middle,
+        noise=np.minimum(NOISE, KEPT * steps.position) * middle,
         rotation=2 * steps.rotation / uneven,
         opacity=steps.opacity,
         scale=1.5 * steps.scale,
@@ -172,18 +182,22 @@ class _Sums:
         self._tremble = np.zeros(shape, np.float32)
         self._before: NDArray[np.float32] | None = None
         self._logit = np.zeros(len(first))
+        self._alike = np.ones(len(first), np.float32)
         self.largest = np.full(len(first), -np.inf, np.float32)
+        self.smallest = np.full(len(first), np.inf, np.float32)
 
     def add(self, splats: Splats) -> None:
         rotations = _unit(splats.rotations)
         rotations *= np.where((rotations * self._rotations).sum(1) < 0, np.float32(-1), np.float32(1))[
             :, None
         ]
+        np.minimum(self._alike, (rotations * self._rotations).sum(1), out=self._alike)
         values = features(splats, rotations)
         self._total += values
         self._block += values
         self._logit += splats.opacities
         np.maximum(self.largest, splats.opacities, out=self.largest)
+        np.minimum(self.smallest, splats.opacities, out=self.smallest)
         if self._before is not None:
             self._tremble += np.square(values - self._before)
         self._before = values
@@ -206,8 +220,11 @@ class _Sums:
             sh_rest=np.ascontiguousarray(mean[:, 14:].reshape(self.first.sh_rest.shape)),
         )
 
-    def still(self, limit: Tolerances) -> NDArray[np.bool_]:
-        """(N,) whose means over some frames differ by no more than what is allowed, or what noise does."""
+    def still(self, limit: Tolerances) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(N,) whose means over some frames differ by no more than what is allowed, or what noise does.
+
+        And those of which this holds but for position and rotation, which never turn far.
+        """
         noise = np.sqrt(self._tremble / (2 * max(self.frames - 1, 1)))
         allowed = np.empty_like(noise)
         allowed[:, :3] = limit.position[:, None]
@@ -216,11 +233,13 @@ class _Sums:
         allowed[:, 10] = limit.opacity
         allowed[:, 11:14], allowed[:, 14:] = limit.colour, limit.harmonics
         if self.frames < self._length:
-            return np.zeros(len(noise), bool)
+            return np.zeros(len(noise), bool), np.zeros(len(noise), bool)
         reach = 2 * allowed + RANGE * noise / np.sqrt(self._length)
-        found = ((self._high - self._low) <= reach).all(1)
-        most = np.maximum(NOISE * limit.size, limit.position)
-        return np.asarray(found & (noise[:, :3] <= most[:, None]).all(1) & (noise[:, 10] <= 0.05))
+        within = (self._high - self._low) <= reach
+        steady = within[:, 3:6].all(1) & within[:, 10:].all(1) & (noise[:, 10] <= 0.05)
+        still = steady & within[:, :3].all(1) & within[:, 6:10].all(1)
+        still &= (noise[:, :3] <= np.maximum(limit.noise, limit.position)[:, None]).all(1)
+        return still, steady & ~still & (self._alike >= NEAR_TURN)
 
 
 def _unit(rotations: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.encode.dynamic.fitting import Float, Frames, aligned, conjugate, curve_at, hamilton
+from gscodec.encode.dynamic.factors import Factor
 from gscodec.encode.dynamic.sequence import HIDDEN
+from gscodec.encode.dynamic.turns import Float, Frames, aligned, conjugate, hamilton, turned
 from gscodec.splats import Splats
 
-STILL, POLYNOMIAL, KEYFRAMES = range(3)
+STILL, FUNCTIONS, KEYFRAMES = range(3)
 SEEN = 1 / 255  # alpha under which no renderer draws anything
 Rows = NDArray[np.intp]
 
@@ -49,112 +51,6 @@ class Keys:
             of(self.colours),
             of(self.harmonics),
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Motion:
-    """N splats over the F frames of a segment.
-
-    base         the splats: polynomial ones at `reference`, or where they fade at the centre of that;
-                 those of keyframes at their first frame
-    kind         (N,) uint8 STILL, POLYNOMIAL or KEYFRAMES
-    span         (N, 2) the first frame in which a splat is shown, and the one after its last
-    times        (F,) of frames in durations of the segment, 0 to less than 1
-    reference    a time, in durations
-    translation  (N, 3, 3) float64, scene units by the first to third power of the time since `reference`,
-                 or since `centre`
-    rotation     (N, 4) float64 u of the linear rotation
-    centre, width  (N,) float64, in durations, of the fade of those that `fades`
-    keys         of those that have keyframes
-    """
-
-    base: Splats
-    kind: NDArray[np.uint8]
-    span: NDArray[np.int32]
-    times: Float
-    reference: float
-    translation: Float
-    rotation: Float
-    centre: Float
-    width: Float
-    fades: NDArray[np.bool_]
-    keys: Keys | None = None
-
-    def __len__(self) -> int:
-        return len(self.base)
-
-    @property
-    def frames(self) -> int:
-        """F"""
-        return len(self.times)
-
-    def at(self, frame: int, splats: Splats | None = None, rows: Rows | None = None) -> Splats:
-        """The splats at a frame, all of them: those that are not shown have an opacity that nobody sees.
-
-        splats, rows  move these in place of `base`: decoded ones, (n,) numbers of which are `rows`
-        """
-        rows = np.arange(len(self)) if rows is None else rows
-        here = self.base.take(rows) if splats is None else splats
-        after = self.times[frame] - np.where(self.fades[rows], self.centre[rows], self.reference)
-        powers = np.concatenate([np.zeros((len(rows), 1, 3)), self.translation[rows]], 1)
-        positions = here.positions + curve_at(powers, after)
-        turning = np.flatnonzero(self.rotation[rows].any(1))
-        rotations = here.rotations.astype(np.float64)
-        p = self.rotation[rows[turning]] * after[turning, None] + np.array([1.0, 0, 0, 0])
-        rotations[turning] = hamilton(p / np.linalg.norm(p, axis=1, keepdims=True), rotations[turning])
-        alpha = alpha_of(here.opacities)
-        weight = np.exp(-np.square((self.times[frame] - self.centre[rows]) / self.width[rows]))
-        alpha = np.where(self.fades[rows], alpha * weight, alpha)
-        opacities = np.where(self.fades[rows], logit_of(alpha), here.opacities)
-        shown = (self.span[rows, 0] <= frame) & (frame < self.span[rows, 1])
-        if self.keys is not None:
-            place = np.full(len(self), -1, np.intp)
-            place[self.keys.rows] = np.arange(len(self.keys.rows))
-            of = np.flatnonzero(place[rows] >= 0)
-            key = place[rows[of]]
-            base = self.base.take(rows[of])
-            positions[of] = here.positions[of] + (self.keys.positions[frame, key] - base.positions)
-            turn = hamilton(
-                self.keys.rotations[frame, key].astype(np.float64),
-                conjugate(base.rotations.astype(np.float64)),
-            )
-            rotations[of] = hamilton(turn, here.rotations[of].astype(np.float64))
-            opacities[of] = self.keys.opacities[frame, key]
-            shown[of] &= self.keys.alive[frame, key]
-        return replace(
-            here,
-            positions=positions.astype(np.float32),
-            rotations=rotations.astype(np.float32),
-            opacities=np.where(shown, opacities, HIDDEN).astype(np.float32),
-        )
-
-
-def alpha_of(opacities: NDArray[np.floating]) -> Float:
-    """Opacities 0 to 1 from logits."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(opacities.astype(np.float64), -30, 30))))
-
-
-def logit_of(alpha: Float) -> Float:
-    """Logits of opacities 0 to 1."""
-    inside = np.clip(alpha, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
-
-
-def moving_nothing(splats: Splats, span: NDArray[np.int32], times: Float) -> Motion:
-    """Splats that stay as they are, each shown for its span."""
-    count = len(splats)
-    return Motion(
-        base=splats,
-        kind=np.zeros(count, np.uint8),
-        span=span,
-        times=times,
-        reference=0.5,
-        translation=np.zeros((count, 3, 3)),
-        rotation=np.zeros((count, 4)),
-        centre=np.zeros(count),
-        width=np.ones(count),
-        fades=np.zeros(count, bool),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,3 +98,121 @@ class Track:
             self.colours[:, rows],
             self.harmonics[:, rows],
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """N splats over the F frames of a segment.
+
+    base         the splats: constants that functions add to; those of keyframes are at their first frame
+    kind         (N,) uint8 STILL, FUNCTIONS or KEYFRAMES
+    span         (N, 2) the first frame in which a splat is shown, and the one after its last: of splats that
+                 are STILL
+    times        (F,) of frames in durations of the segment, 0 to less than 1
+    functions    by attribute: numbers (n,) of the splats that follow, and what they follow
+    alive        (F, N) bool: when splats that follow functions are shown; None: always
+    keys         of those that have keyframes
+    track        what was given, for residuals; `left` by attribute (N,) how much of it is not followed, and
+                 `missed` how much of that residuals have to make up for
+    """
+
+    base: Splats
+    kind: NDArray[np.uint8]
+    span: NDArray[np.int32]
+    times: Float
+    functions: Mapping[str, tuple[Rows, Factor]] = field(default_factory=dict)
+    alive: NDArray[np.bool_] | None = None
+    keys: Keys | None = None
+    track: Track | None = None
+    left: Mapping[str, Float] = field(default_factory=dict)
+    missed: Mapping[str, Float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    @property
+    def frames(self) -> int:
+        """F"""
+        return len(self.times)
+
+    def at(self, frame: int, splats: Splats | None = None, rows: Rows | None = None) -> Splats:
+        """The splats at a frame, all of them: those that are not shown have an opacity that nobody sees.
+
+        splats, rows  move these in place of `base`: decoded ones, (n,) numbers of which are `rows`
+        """
+        rows = np.arange(len(self)) if rows is None else rows
+        here = self.base.take(rows) if splats is None else splats
+        now = {
+            "position": here.positions.astype(np.float64),
+            "scale": here.scales.astype(np.float64),
+            "opacity": octaves_of(here.opacities)[:, None],
+            "colour": here.sh_dc.astype(np.float64),
+            "harmonics": here.sh_rest.reshape(len(rows), -1).astype(np.float64),
+        }
+        rotations = here.rotations.astype(np.float64)
+        for name, (of, factor) in self.functions.items():
+            place = np.full(len(self), -1, np.intp)
+            place[of] = np.arange(len(of))
+            mine = np.flatnonzero(place[rows] >= 0)
+            change = factor.change(frame, place[rows[mine]])
+            if name == "scale" and splats is not None:  # decoded axes descend
+                axes = np.argsort(-self.base.scales[rows[mine]].astype(np.float64), axis=1, kind="stable")
+                change = np.take_along_axis(change, axes, 1)
+            if name == "rotation":
+                rotations[mine] = turned(change, rotations[mine])
+            else:
+                now[name][mine] += change
+        shown = (self.span[rows, 0] <= frame) & (frame < self.span[rows, 1])
+        if self.alive is not None:
+            shown &= self.alive[frame, rows] | (self.kind[rows] != FUNCTIONS)
+        opacities, positions = here.opacities.astype(np.float64), now["position"]
+        if "opacity" in self.functions:
+            opacities = logit_of_octaves(now["opacity"][:, 0])
+        if self.keys is not None:
+            place = np.full(len(self), -1, np.intp)
+            place[self.keys.rows] = np.arange(len(self.keys.rows))
+            mine = np.flatnonzero(place[rows] >= 0)
+            key = place[rows[mine]]
+            base = self.base.take(rows[mine])
+            positions[mine] += self.keys.positions[frame, key] - base.positions
+            turn = hamilton(
+                self.keys.rotations[frame, key].astype(np.float64),
+                conjugate(base.rotations.astype(np.float64)),
+            )
+            rotations[mine] = hamilton(turn, here.rotations[mine].astype(np.float64))
+            opacities[mine] = self.keys.opacities[frame, key]
+            shown[mine] &= self.keys.alive[frame, key]
+        return Splats(
+            positions=positions.astype(np.float32),
+            scales=now["scale"].astype(np.float32),
+            rotations=rotations.astype(np.float32),
+            opacities=np.where(shown, opacities, HIDDEN).astype(np.float32),
+            sh_dc=now["colour"].astype(np.float32),
+            sh_rest=now["harmonics"].astype(np.float32).reshape(here.sh_rest.shape),
+        )
+
+
+def alpha_of(opacities: NDArray[np.floating]) -> Float:
+    """Opacities 0 to 1 from logits."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(opacities.astype(np.float64), -30, 30))))
+
+
+def logit_of(alpha: Float) -> Float:
+    """Logits of opacities 0 to 1."""
+    inside = np.clip(alpha, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def octaves_of(opacities: NDArray[np.floating]) -> Float:
+    """log2(opacity + 1/16) from logits: the scale on which steps are even (6.5)."""
+    return np.asarray(np.log2(alpha_of(opacities) + 1 / 16))
+
+
+def logit_of_octaves(octaves: NDArray[np.floating]) -> Float:
+    """The inverse."""
+    return logit_of(np.exp2(octaves.astype(np.float64)) - 1 / 16)
+
+
+def moving_nothing(splats: Splats, span: NDArray[np.int32], times: Float) -> Motion:
+    """Splats that stay as they are, each shown for its span."""
+    return Motion(base=splats, kind=np.zeros(len(splats), np.uint8), span=span, times=times)

@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.body import Coded, Prepared, Rows
-from gscodec.encode.dynamic.fitting import Float, Frames, conjugate, hamilton
+from gscodec.encode.dynamic.following import Follow, basis_of
+from gscodec.encode.dynamic.grain import Clock, Grain, keys_at
 from gscodec.encode.dynamic.keyframe_recording import Keyframes, KeyframesSettings, record_keyframes
-from gscodec.encode.dynamic.model import KEYFRAMES, POLYNOMIAL, Motion
-from gscodec.encode.dynamic.recording import Polynomial, PolynomialSettings, record_polynomial, still_payload
-from gscodec.encode.steps import Steps
+from gscodec.encode.dynamic.model import FUNCTIONS, KEYFRAMES, Motion
+from gscodec.encode.dynamic.recording import still_payload
+from gscodec.encode.dynamic.residuals import Residuals
+from gscodec.encode.dynamic.turns import Float, Frames, conjugate, hamilton
 from gscodec.parameters import CodingParameters
 
-FINER = 2.0  # steps of positions that a step of translation is, in durations: the middle is much nearer
-NOISE_STEPS = 1.0  # deviations of a slope that noise leaves, which a step need not be finer than
-COARSE = (1, 2, 16)  # of what residuals of each order are multiples; the first makes up for the third
-THRESHOLD = 1 / 512  # of weights, under which nothing is seen
-CENTRE_STEP = 0.25  # frames
-WIDTH_STEP = 0.03
-KEY_STEPS = 1.5  # steps of positions that one of positions at keys is
-KEY_TURN = 1.0  # steps of rotations that one of rotations at keys is
 LEFT = 0.5  # steps that are not worth coding
-TRANSLATED, ROTATED, TIMED = 1, 2, 4  # (12.6) bits of masks
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Ticks of a segment: those of frame k start at `ticks[k]`; the last one is the duration."""
-
-    ticks: tuple[int, ...]
-
-    @property
-    def duration(self) -> int:
-        """Of the segment."""
-        return self.ticks[-1]
-
-    def span(self, frames: tuple[int, int]) -> tuple[int, int]:
-        """From the first frame until before the second one, in ticks."""
-        return self.ticks[frames[0]], self.ticks[frames[1]]
-
-
-@dataclass(frozen=True, slots=True)
-class Grain:
-    """Steps of motion: translation in scene units per duration, rotation in radians per duration.
-
-    position, turn  of keyframes, in scene units and radians
-    """
-
-    translation: float
-    rotation: float
-    position: float
-    turn: float
-
-
-def grain_of(motion: Motion, half_cell: float, steps: Steps, noise: float) -> Grain:
-    """Steps of motion that add about as much error at the ends of a segment as positions have.
-
-    noise  standard deviation of trajectories, per axis
-    """
-    slope = noise * np.sqrt(12.0 / max(motion.frames, 2))
-    translation = max(FINER * 2 * half_cell, NOISE_STEPS * float(slope))
-    return Grain(
-        translation=translation,
-        rotation=2 * steps.rotation,
-        position=KEY_STEPS * 2 * half_cell,
-        turn=KEY_TURN * steps.rotation,
-    )
 
 
 def groups_of(motion: Motion, rows: Rows) -> tuple[NDArray[np.int32], list[tuple[int, int, int]]]:
@@ -88,60 +35,27 @@ def payloads_of(
     groups: Sequence[tuple[int, int, int]],
     clock: Clock,
     grain: Grain,
-) -> list[bytes | None]:
-    """The payload of MOTN of each chunk, None where it has none."""
+    residuals: Residuals,
+) -> tuple[list[bytes], list[bytes | None]]:
+    """Payloads of MBAS, if any, and of MOTN of each chunk, None where it has none."""
     out: list[bytes | None] = []
+    basis, first_row = None, 0
     for chunk, number, index in zip(coded.passes.chunks, coded.groups, coded.indices, strict=True):
         kind, first, last = groups[number]
         span = clock.span((first, last))
-        source = chunk.integers.source
-        distinct = prepared.rows[index[np.diff(source, prepend=np.uint32(0xFFFFFFFF)) != 0]]
-        if kind == POLYNOMIAL:
-            payloads = [
-                record_polynomial(
-                    chunk.fields,
-                    chunk.integers,
-                    coded.passes.coding,
-                    polynomial_of(motion, distinct),
-                    PolynomialSettings(
-                        translation=grain.translation,
-                        rotation=grain.rotation,
-                        centre=CENTRE_STEP / max(motion.frames, 1),
-                        width=WIDTH_STEP,
-                        threshold=THRESHOLD,
-                        predicted=predicted,
-                        exponents=(1, 1),
-                        caps=(4, 4),
-                        coarse=COARSE,
-                    ),
-                    span,
-                ).payload()
-                for predicted in (True, False)
-            ]
-            out.append(min(payloads, key=len))
+        distinct = np.flatnonzero(np.diff(chunk.integers.source, prepend=np.uint32(0xFFFFFFFF)) != 0)
+        decoded = coded.decoded.take(first_row + distinct)
+        first_row += len(index)
+        if kind == FUNCTIONS:
+            basis = basis or basis_of(motion, clock, grain)
+            follow = Follow(motion, prepared, index[distinct], decoded, basis, residuals)
+            out.append(follow.payload(chunk, coded.passes.coding, grain, span))
         elif kind == KEYFRAMES:
-            out.append(_keyed(motion, distinct, chunk, coded.passes.coding, clock, grain))
+            rows = prepared.rows[index[distinct]]
+            out.append(_keyed(motion, rows, chunk, coded.passes.coding, clock, grain))
         else:
             out.append(None if span == (0, clock.duration) else still_payload(span))
-    return out
-
-
-def polynomial_of(motion: Motion, rows: Rows) -> Polynomial:
-    """(12.6) The wanted motion of some splats."""
-    translation = motion.translation[rows]
-    orders = np.flatnonzero(translation.any((0, 2)))
-    degree = int(orders[-1]) + 1 if len(orders) else 0
-    fades = motion.fades[rows]
-    mask = TRANSLATED * translation.any((1, 2)) | ROTATED * motion.rotation[rows].any(1) | TIMED * fades
-    return Polynomial(
-        degree=degree,
-        mask=mask.astype(np.uint8),
-        translation=translation[:, :degree],
-        rotation=motion.rotation[rows],
-        centre=np.where(fades, motion.centre[rows], 0.5),
-        log_width=np.log(motion.width[rows]),
-        reference=motion.reference,
-    )
+    return [] if basis is None else [basis.payload], out
 
 
 def _keyed(
@@ -152,8 +66,8 @@ def _keyed(
     payloads = []
     for further in (frozenset[str](), frozenset({"position"})):
         settings = KeyframesSettings(
-            position=grain.position,
-            rotation=grain.turn,
+            position=grain.key,
+            rotation=grain.key_turn,
             left=LEFT,
             extrapolated=further,
             exponents=(1, 1),
@@ -172,9 +86,8 @@ def keyframes_of(motion: Motion, rows: Rows, clock: Clock) -> Keyframes:
     place = np.full(len(motion), -1, np.intp)
     place[motion.keys.rows] = np.arange(len(motion.keys.rows))
     keys, base = motion.keys.take(place[rows]), motion.base.take(rows)
-    interval = min(b - a for a, b in pairwise(clock.ticks))
-    count = (clock.ticks[-2] - clock.ticks[0]) // interval if len(clock.ticks) > 2 else 0
-    at = np.searchsorted(clock.ticks[:-1], clock.ticks[0] + interval * np.arange(1, count + 1), "right") - 1
+    at, interval = keys_at(clock)
+    at = at[1:]
     axes = np.argsort(-base.scales.astype(np.float64), axis=1, kind="stable")
     scales = keys.scales
     if scales is not None:

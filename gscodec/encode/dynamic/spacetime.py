@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.body import Rows
-from gscodec.encode.dynamic.fitting import conjugate, hamilton
 from gscodec.encode.dynamic.model import alpha_of, logit_of
 from gscodec.encode.dynamic.native import Grain, hidden_unless
 from gscodec.encode.dynamic.recording import Polynomial, PolynomialSettings, record_polynomial
+from gscodec.encode.dynamic.turns import conjugate, hamilton
 from gscodec.encode.inputs import finite_rows
 from gscodec.errors import EncodeError
 from gscodec.io.spacetime import SpacetimeScene

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscodec.encode.dynamic.body import Rows, Stage
 from gscodec.encode.dynamic.model import Motion
+from gscodec.encode.dynamic.moving import MovingLayer
 from gscodec.encode.dynamic.sequence import HIDDEN
+from gscodec.encode.dynamic.turns import conjugate, hamilton
 from gscodec.evaluate.cameras import Camera
 from gscodec.splats import Splats, joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Around:
-    """The static layer: as it should be, and as readers have it. Both may be empty or None."""
+    """The static layer: as it should be, and as readers have it. Both may be empty or None.
+
+    layer, motion  those of it that move in this segment, if any
+    """
 
     wanted: Splats | None = None
     decoded: Splats | None = None
+    layer: MovingLayer | None = None
+    motion: Motion | None = None
 
-    def behind(self, splats: Splats) -> Splats:
-        """The layer as it should be, then `splats`."""
-        return splats if self.wanted is None else joined([self.wanted, splats])
+    def behind(self, splats: Splats, frame: int) -> Splats:
+        """The layer as it should be at a frame, then `splats`."""
+        parts = [] if self.wanted is None else [self.wanted]
+        if self.motion is not None:
+            parts.append(self.motion.at(frame))
+        return joined([*parts, splats]) if parts else splats
+
+    def count(self) -> int:
+        """How many splats are behind."""
+        return len(self.wanted or ()) + len(self.motion or ())
+
+    def shown(self, frame: int) -> list[Splats]:
+        """The layer as readers have it at a frame."""
+        parts = [] if self.decoded is None else [self.decoded]
+        if self.motion is not None and self.layer is not None:
+            parts.append(self.motion.at(frame, self.layer.decoded, self.layer.order))
+        return parts
 
 
 class MotionStage(Stage):
@@ -35,13 +56,13 @@ class MotionStage(Stage):
         self.motion, self.frame, self.around = motion, frame, around
 
     def wanted(self) -> Splats:
-        return self.around.behind(self.motion.at(self.frame))
+        return self.around.behind(self.motion.at(self.frame), self.frame)
 
     def shown(self, decoded: Splats, rows: Rows) -> tuple[Splats, Rows]:
         here = self.motion.at(self.frame, decoded, rows)
-        behind = self.around.decoded
-        first = 0 if behind is None else len(behind)
-        return here if behind is None else joined([behind, here]), np.arange(first, first + len(rows))
+        behind = self.around.shown(self.frame)
+        first = sum(map(len, behind))
+        return joined([*behind, here]) if behind else here, np.arange(first, first + len(rows))
 
 
 class FrameStage(Stage):
@@ -62,25 +83,43 @@ class FrameStage(Stage):
 
 
 class StaticStage(Stage):
-    """A frame of the whole sequence, in which the rows `still` are the static layer `base`."""
+    """A frame of the whole sequence, in which the rows `layer` are the static layer `base`.
+
+    Those from `moving` on are where the frame has them.
+    """
 
     def __init__(
         self,
         read: Callable[[], Splats],
-        still: NDArray[np.intp],
+        layer: NDArray[np.intp],
+        moving: int,
         base: Splats,
         cameras: Sequence[Camera],
     ) -> None:
         super().__init__(0, cameras)
-        self.read, self.still, self.base = read, still, base
+        self.read, self.layer, self.moving, self.base = read, layer, moving, base
 
     def wanted(self) -> Splats:
-        return put(self.read(), self.still, self.base)
+        frame = self.read()
+        return put(frame, self.layer, self._placed(frame, self.base, np.arange(len(self.layer))))
 
     def shown(self, decoded: Splats, rows: Rows) -> tuple[Splats, Rows]:
-        whole = self.wanted()
-        whole.opacities[self.still] = HIDDEN
-        return put(whole, self.still[rows], decoded), self.still[rows]
+        frame = self.read()
+        whole = put(frame, self.layer, self._placed(frame, self.base, np.arange(len(self.layer))))
+        whole.opacities[self.layer] = HIDDEN
+        return put(whole, self.layer[rows], self._placed(frame, decoded, rows)), self.layer[rows]
+
+    def _placed(self, frame: Splats, splats: Splats, rows: Rows) -> Splats:
+        """The splats `rows` of the layer, where they are at the frame."""
+        moves = np.flatnonzero(rows >= self.moving)
+        if not len(moves):
+            return splats
+        at, base = self.layer[rows[moves]], self.base.take(rows[moves])
+        positions, rotations = splats.positions.copy(), splats.rotations.copy()
+        positions[moves] += frame.positions[at] - base.positions
+        turn = hamilton(frame.rotations[at].astype(np.float64), conjugate(base.rotations.astype(np.float64)))
+        rotations[moves] = hamilton(turn, rotations[moves].astype(np.float64))
+        return replace(splats, positions=positions, rotations=rotations)
 
 
 def put(splats: Splats, rows: NDArray[np.intp], values: Splats) -> Splats:

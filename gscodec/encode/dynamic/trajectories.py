@@ -1,286 +1,248 @@
-"""From a track of frames to `Motion`: what stays, what a polynomial follows, what needs keyframes."""
+"""From a track of frames to `Motion`: what stays, what follows functions of time, what needs keyframes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscodec.encode.dynamic.fitting import (
-    Curve,
-    Fade,
-    Float,
-    Frames,
-    Turn,
-    fit_curves,
-    fit_fades,
-    fit_turns,
-    shifted,
-    turned,
-)
-from gscodec.encode.dynamic.layers import NOISE, Tolerances
+from gscodec.encode.dynamic.factors import Factor, factor
+from gscodec.encode.dynamic.keys import keys_of, put_births
+from gscodec.encode.dynamic.layers import Tolerances
 from gscodec.encode.dynamic.model import (
+    FUNCTIONS,
     KEYFRAMES,
-    POLYNOMIAL,
     SEEN,
     STILL,
-    Keys,
     Motion,
     Track,
     alpha_of,
-    logit_of,
+    logit_of_octaves,
+    octaves_of,
 )
+from gscodec.encode.dynamic.turns import Float, Frames, middle_rotations, turns_from
 from gscodec.splats import Splats
 
-MISS = 2.0  # tolerances that a fit may be off by
-MISS_TURN = 0.6  # ... and a turn, which neighbours miss alike, most of all at the ends of a segment
-TREMBLING = 2.5  # tolerances: what trembles more costs so much as keys that turns may be off by `MISS`, too
-FADE_MISS = 0.02  # of alpha, besides the tolerance
-SHORTEST = 4  # frames that are fitted
-LEAP = 12.0  # standard deviations: a point so far from the curve is no noise
+MISS = 2.0  # tolerances that what is followed may be off by, besides noise
+MISS_SHARE = 0.3  # ... or of what is left, where noise is most of it
+FAR_TURN = 3.9  # of u: beyond 4 no turn is told from another
+FEWEST = 4  # frames that tell noise from motion
+DOUBT = 4.2  # standard errors of a variance, within which what is left may be noise
+TREMBLING = 2.5  # tolerances: keys of what trembles more would follow noise
+LEAP = 8.0  # times what is usually left: a point so far off is no noise
 LEAP_SIZE = 0.75  # ... if it is so many sizes of the splat away
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fits:
-    """What was fitted to N trajectories, and which of them it follows: `good` (N,)."""
+    """What N splats follow: a factor for each attribute that changes, of the `rows` (n,) that change.
 
-    curve: Curve
-    turn: Turn
-    fade: Fade
-    changing: NDArray[np.bool_]  # scale, colour or harmonics are no constants
-    good: NDArray[np.bool_]
-
-
-def fit(track: Track, times: Float, limit: Tolerances, margin: tuple[int, int] = (0, 0)) -> Fits:
-    """Fit everything to every splat. `times` (F,) are in durations; tau counts from their middle.
-
-    margin  frames in front and behind that belong to neighbours: only positions are fitted through them
+    factors   by name: rows, and what they follow. Rotations are turns from `rotations` (N, 4), opacities
+              are in octaves
+    alive     (F, N) from the first frame in which a splat is seen to the last
+    good      (N,) what all that is followed is good enough for
+    noise     (N,) of positions, in scene units; changing: in scale, colour or harmonics, and not followed
+    left      by attribute (N,) root mean square of what is not followed, per component
+    missed    by attribute (N,) how much of it residuals have to make up for, 0: nothing
     """
-    inside = slice(margin[0], len(times) - margin[1])
-    positions, beyond = track.positions, times
-    track, times = track.cut(inside.start, inside.stop), times[inside]
-    tau = times - middle_of(times)
-    curve = fit_curves(positions, beyond - middle_of(times), limit.position, inside=inside)
-    if len(positions) > len(times):
-        missed = np.flatnonzero((curve.misfit > limit.position) | (curve.worst > LEAP * curve.noise))
-        alone = fit_curves(positions[inside][:, missed], tau, limit.position[missed])
-        curve.put(
-            missed[alone.misfit < curve.misfit[missed]], alone.take(alone.misfit < curve.misfit[missed])
-        )
-    turn = fit_turns(track.rotations, tau, limit.rotation)
-    fade = fit_fades(alpha_of(track.opacities).astype(np.float32), tau, limit.opacity)
-    changing = changes(track.scales, limit.scale)
-    changing |= changes(track.colours, limit.colour)
+
+    factors: Mapping[str, tuple[NDArray[np.intp], Factor]]
+    alive: NDArray[np.bool_]
+    rotations: Float
+    good: NDArray[np.bool_]
+    noise: Float
+    changing: NDArray[np.bool_]
+    left: Mapping[str, Float]
+    missed: Mapping[str, Float]
+
+
+def fit(track: Track, limit: Tolerances) -> Fits:
+    """Find what every splat of a track follows."""
+    count = track.positions.shape[1]
+    alive = lifetimes(alpha_of(track.opacities) > SEEN)
+    rotations = middle_rotations(track.rotations, alive)
+    good, noise = np.ones(count, bool), np.zeros(count)
+    factors: dict[str, tuple[NDArray[np.intp], Factor]] = {}
+    changing = np.zeros(count, bool)
+    left: dict[str, Float] = {}
+    missed: dict[str, Float] = {}
+    for name, unit in units_of(track, limit, alive).items():
+        values = values_of(track, name, rotations)
+        moved, noisy = variation(values, alive)
+        if name == "rotation":
+            good &= (np.abs(values) < FAR_TURN).all((0, 2))
+        rows = np.flatnonzero((moved > unit) & alive.any(0))
+        left[name] = noisy
+        if name == "position":
+            noise = noisy.copy()
+        if not len(rows):
+            continue
+        there = alive[:, rows]
+        found = factor(values[:, rows], unit[rows], None if there.all() else there)
+        factors[name] = rows, found
+        left[name][rows] = found.left
+        if name == "position":
+            noise[rows] = found.noise
+        doubt = 1 + DOUBT * np.sqrt(2 / max(values.shape[2] * len(values), 1))
+        hidden = np.sqrt(np.maximum(np.square(found.left) - doubt * np.square(found.noise), 0))
+        fine = hidden <= np.maximum(MISS * unit[rows], MISS_SHARE * found.left)
+        if name == "position":
+            usual = LEAP * np.maximum(found.left, unit[rows])
+            fine &= (found.worst <= LEAP_SIZE * limit.size[rows]) | (found.worst <= usual)
+        trembles = ~fine & (found.noise > TREMBLING * unit[rows])
+        missed[name] = np.zeros(count)  # keys would follow noise: residuals make up for it
+        missed[name][rows[trembles]] = np.maximum(hidden, unit[rows])[trembles]
+        fine |= trembles
+        if name in ("scale", "colour", "harmonics"):
+            changing[rows[~fine]] = True
+        good[rows[~fine]] = False
+    return Fits(factors, alive, rotations, good, noise, changing, left, missed)
+
+
+def lifetimes(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(F, N) from the first frame in which a splat is seen to the last."""
+    number = np.arange(len(seen))[:, None]
+    last = len(seen) - seen[::-1].argmax(0)
+    return np.asarray((number >= seen.argmax(0)) & (number < last) & seen.any(0))
+
+
+def units_of(track: Track, limit: Tolerances, alive: NDArray[np.bool_]) -> dict[str, Float]:
+    """(N,) tolerances by attribute, in the units of `values_of`."""
+    count = track.positions.shape[1]
+    mean = (alpha_of(track.opacities) * alive).sum(0) / np.maximum(alive.sum(0), 1)
+    units = {
+        "position": limit.position,
+        "rotation": limit.rotation / 2,
+        "scale": np.full(count, limit.scale),
+        "opacity": limit.opacity / ((mean + 1 / 16) * np.log(2)),
+        "colour": np.full(count, limit.colour),
+    }
     if track.harmonics.shape[2]:
-        flat = track.harmonics.reshape(*track.harmonics.shape[:2], -1)
-        changing |= changes(flat, limit.harmonics)
-    good = (curve.misfit <= MISS * limit.position) & (turn.misfit <= missed_turns(curve, limit))
-    good &= curve.noise <= np.maximum(NOISE * limit.size, limit.position)
-    good &= (curve.worst <= LEAP_SIZE * limit.size) | (
-        curve.worst <= LEAP * np.maximum(curve.noise, limit.position)
-    )
-    good &= fade.misfit <= limit.opacity + FADE_MISS * fade.fades
-    good &= ~changing
-    if len(times) < SHORTEST:
-        good &= (curve.degree == 0) & ~turn.turns & ~fade.fades
-    return Fits(curve, turn, fade, changing, good)
+        units["harmonics"] = np.full(count, limit.harmonics)
+    return units
 
 
-def missed_turns(curve: Curve, limit: Tolerances) -> Float:
-    """(N,) how far turns may be off, in radians."""
-    allowed = np.where(curve.noise <= TREMBLING * limit.position, MISS_TURN, MISS)
-    return np.asarray(allowed * limit.rotation)
+def values_of(track: Track, name: str, rotations: Float) -> Frames:
+    """(F, N, W) of an attribute, as functions add to it."""
+    if name == "position":
+        return track.positions
+    if name == "rotation":
+        return turns_from(track.rotations, rotations)
+    if name == "scale":
+        return track.scales
+    if name == "opacity":
+        return octaves_of(track.opacities)[..., None].astype(np.float32)
+    if name == "colour":
+        return track.colours
+    return track.harmonics.reshape(*track.harmonics.shape[:2], -1)
 
 
-def middle_of(times: Float) -> float:
-    """The time that polynomials are about."""
-    return float((times[0] + times[-1]) / 2)
-
-
-def changes(values: Frames, limit: float) -> NDArray[np.bool_]:
-    """(N,) where any of the values (F, N, W) changes by more than `limit` and noise (root mean square)."""
-    frames = len(values)
-    out = np.zeros(values.shape[1], bool)
-    if frames < 2 or values.shape[2] == 0:
-        return out
-    mean = values.mean(0, dtype=np.float64).astype(np.float32)
-    square, tremble = np.zeros(values.shape[1:]), np.zeros(values.shape[1:])
+def variation(values: Frames, alive: NDArray[np.bool_]) -> tuple[Float, Float]:
+    """(N,) root mean square of what changes and is no noise, of the worst component; and the noise."""
+    frames, count, width = values.shape
+    if frames < 2 or width == 0:
+        return np.zeros(count), np.zeros(count)
+    there = alive.astype(np.float32)[..., None]
+    number = np.maximum(there.sum(0), 1)
+    mean = (values * there).sum(0, dtype=np.float64) / number
+    mean = mean.astype(np.float32)
+    square, tremble, pairs = np.zeros((count, width)), np.zeros((count, width)), np.zeros((count, 1))
     for f in range(frames):
-        square += np.square(values[f] - mean)
+        square += np.square(values[f] - mean) * there[f]
         if f:
-            tremble += np.square(values[f] - values[f - 1])
-    noise = tremble / (2 * (frames - 1))
-    return np.asarray((square / frames - 1.5 * noise > limit**2).any(1))
+            both = there[f] * there[f - 1]
+            tremble += np.square(values[f] - values[f - 1]) * both
+            pairs += both
+    noise = tremble / (2 * np.maximum(pairs, 1)) * (frames >= FEWEST)
+    moved = np.maximum(square / number - 1.2 * noise, 0).max(1)
+    return np.sqrt(moved), np.sqrt(np.minimum(noise, square / number).mean(1))
 
 
-def motion_of(
-    track: Track, times: Float, limit: Tolerances, fits: Fits | None = None
-) -> tuple[Motion, NDArray[np.intp]]:
-    """The motion of a track, and the rows of it that are ever seen."""
-    fits = fits or fit(track, times, limit)
-    shown = alpha_of(track.opacities.max(0)) > SEEN
-    rows = np.flatnonzero(shown)
-    if len(rows) < len(shown):
-        track, limit = track.take(rows), limit.take(rows)
-        fits = _taken(fits, rows)
-    curve, turn, fade = fits.curve, fits.turn, fits.fade
+def motion_of(track: Track, times: Float, limit: Tolerances, fits: Fits | None = None) -> Motion:
+    """The motion of the splats of a track that are ever seen."""
+    fits = fits or fit(track, limit)
+    rows = np.flatnonzero(fits.alive.any(0))
+    if len(rows) < fits.alive.shape[1]:
+        track, limit, fits = track.take(rows), limit.take(rows), _taken(fits, rows)
     count, frames = len(rows), len(times)
+    base = _constants(track, fits)
     kind = np.full(count, KEYFRAMES, np.uint8)
-    moves = (curve.degree > 0) | turn.turns | fade.fades
-    kind[fits.good] = np.where(moves, POLYNOMIAL, STILL)[fits.good]
-    middle = middle_of(times)
-    fades = fade.fades & fits.good
-    c = curve.coefficients.copy()
-    c[fades] = shifted(c[fades], fade.centre[fades])
-    start = np.where(
-        fades[:, None], turned(turn.start, turn.rate, np.where(fades, fade.centre, 0.0)), turn.start
-    )
-    rate = turn.rate.copy()
-    if fades.any():  # (1 + u (c + s)) is in proportion to 1 + u' s, with u' = u / (1 + u c)
-        rate[fades] = _rebased(turn.rate[fades], fade.centre[fades])
-    base = Splats(
-        positions=c[:, 0].astype(np.float32),
-        scales=track.scales.mean(0, dtype=np.float64).astype(np.float32),
-        rotations=start.astype(np.float32),
-        opacities=logit_of(fade.alpha).astype(np.float32),
-        sh_dc=track.colours.mean(0, dtype=np.float64).astype(np.float32),
-        sh_rest=track.harmonics.mean(0, dtype=np.float64).astype(np.float32),
-    )
-    keyed = np.flatnonzero(kind == KEYFRAMES)
-    keys = None
-    span = np.tile(np.array([0, frames], np.int32), (count, 1))
+    moves = np.array(~fits.alive.all(0))
+    for of, found in fits.factors.values():
+        moves[of] |= found.follows
+    kind[fits.good] = np.where(moves, FUNCTIONS, STILL)[fits.good]
+    keys, keyed = None, np.flatnonzero(kind == KEYFRAMES)
     if len(keyed):
-        keys = keys_of(track.take(keyed), keyed, limit.take(keyed), fits, keyed)
+        part = track.take(keyed)
+        keys = keys_of(part, keyed, limit.take(keyed), fits.noise[keyed], bool(fits.changing[keyed].any()))
         put_births(base, keys)
-    translation = np.zeros((count, 3, 3))
-    follows = kind == POLYNOMIAL
-    translation[follows, : c.shape[1] - 1] = c[follows, 1:]
-    rate[~follows] = 0
+    functions = {}
+    for name, (of, found) in fits.factors.items():
+        follows = (kind[of] == FUNCTIONS) & found.follows
+        if follows.any():
+            functions[name] = of[follows], found.take(follows)
     return Motion(
         base=base,
         kind=kind,
-        span=span,
+        span=np.tile(np.array([0, frames], np.int32), (count, 1)),
         times=times,
-        reference=middle,
-        translation=translation,
-        rotation=rate,
-        centre=np.where(fades, fade.centre + middle, 0.0),
-        width=np.where(fades, fade.width, 1.0),
-        fades=fades,
+        functions=functions,
+        alive=fits.alive,
         keys=keys,
-    ), rows
+        track=track,
+        left=fits.left,
+        missed=fits.missed,
+    )
 
 
-def _rebased(rate: Float, by: Float) -> Float:
-    """(n, 4) the rates of the same turns, counted from `by` (n,) on."""
-    whole = rate * by[:, None]
-    whole[:, 0] += 1
-    square = np.square(whole).sum(1, keepdims=True)
-    inverse = whole * np.array([1.0, -1, -1, -1]) / np.maximum(square, 1e-30)
-    w, v = rate[:, :1], rate[:, 1:]  # rate and whole commute: both are of one axis
-    iw, iv = inverse[:, :1], inverse[:, 1:]
-    out = np.concatenate([w * iw - (v * iv).sum(1, keepdims=True), w * iv + iw * v], 1)
-    return np.asarray(out)
+def _constants(track: Track, fits: Fits) -> Splats:
+    """The splats as functions add to them: means over the frames in which they are alive."""
+    there = fits.alive.astype(np.float32)
+    number = np.maximum(there.sum(0), 1)
+
+    def mean(values: Frames) -> Frames:
+        weight = there.reshape(*there.shape, *(1,) * (values.ndim - 2))
+        total = np.zeros(values.shape[1:])
+        for f in range(len(values)):
+            total += values[f] * weight[f]
+        return np.asarray(total / number.reshape(-1, *(1,) * (values.ndim - 2)), np.float32)
+
+    base = Splats(
+        positions=mean(track.positions),
+        scales=mean(track.scales),
+        rotations=fits.rotations.astype(np.float32),
+        opacities=logit_of_octaves(mean(octaves_of(track.opacities).astype(np.float32))).astype(np.float32),
+        sh_dc=mean(track.colours),
+        sh_rest=mean(track.harmonics),
+    )
+    names = {"position": "positions", "scale": "scales", "colour": "sh_dc"}
+    for name, (rows, found) in fits.factors.items():
+        if name in names:
+            getattr(base, names[name])[rows] = found.constant
+        elif name == "opacity":
+            base.opacities[rows] = logit_of_octaves(found.constant[:, 0])
+        elif name == "harmonics":
+            base.sh_rest[rows] = found.constant.reshape(len(rows), -1, 3)
+    return base
 
 
 def _taken(fits: Fits, rows: NDArray[np.intp]) -> Fits:
-    curve, turn, fade = fits.curve, fits.turn, fits.fade
-    return Fits(
-        curve.take(rows),
-        Turn(turn.start[rows], turn.rate[rows], turn.turns[rows], turn.misfit[rows], turn.noise[rows]),
-        Fade(fade.alpha[rows], fade.centre[rows], fade.width[rows], fade.fades[rows], fade.misfit[rows]),
-        fits.changing[rows],
-        fits.good[rows],
+    place = np.full(fits.alive.shape[1], -1, np.intp)
+    place[rows] = np.arange(len(rows))
+    factors = {}
+    for name, (of, found) in fits.factors.items():
+        kept = place[of] >= 0
+        factors[name] = place[of[kept]], found.take(kept)
+    return replace(
+        fits,
+        factors=factors,
+        alive=fits.alive[:, rows],
+        rotations=fits.rotations[rows],
+        good=fits.good[rows],
+        noise=fits.noise[rows],
+        changing=fits.changing[rows],
+        left={name: values[rows] for name, values in fits.left.items()},
+        missed={name: values[rows] for name, values in fits.missed.items()},
     )
-
-
-# ---- keyframes
-
-HELD = 0.25  # tolerances within which values stay as they are, before steps do the rest
-HELD_TURN = 0.25  # ... of rotations
-SMOOTHED = 3  # frames to both sides, through which a parabola is laid where a trajectory trembles
-
-
-def keys_of(
-    track: Track, rows: NDArray[np.intp], limit: Tolerances, fits: Fits, fitted: NDArray[np.intp]
-) -> Keys:
-    """Values at all frames of `track`, each held until it would be off by more than its tolerance."""
-    alpha = alpha_of(track.opacities)
-    seen = alpha > SEEN
-    frames = len(seen)
-    first = seen.argmax(0)
-    last = frames - seen[::-1].argmax(0)
-    number = np.arange(frames)[:, None]
-    alive = (number >= first) & (number < last)
-    noise = fits.curve.noise[fitted]
-    positions = track.positions
-    if frames > 2 * SMOOTHED:
-        trembles = np.flatnonzero((noise > limit.position) & (noise <= np.maximum(NOISE * limit.size, 0)))
-        if trembles.size:
-            positions = positions.copy()
-            positions[:, trembles] = smoothed(positions[:, trembles])
-    held = hold(positions, HELD * limit.position[:, None].astype(np.float32), first)
-    turned_by = np.minimum(HELD_TURN * limit.rotation / 2, 0.2)[:, None].astype(np.float32)
-    rotations = hold(track.rotations, turned_by, first)
-    levels = hold(alpha.astype(np.float32)[..., None], np.float32(HELD * limit.opacity), first)[..., 0]
-    changing = fits.changing[fitted].any()
-    has_rest = changing and track.harmonics.shape[2] > 0
-    flat = track.harmonics.reshape(*track.harmonics.shape[:2], -1) if has_rest else None
-    rest = None if flat is None else hold(flat, np.float32(HELD * limit.harmonics), first)
-    return Keys(
-        rows=rows,
-        positions=held,
-        rotations=rotations,
-        opacities=logit_of(levels.astype(np.float64)).astype(np.float32),
-        alive=alive,
-        scales=hold(track.scales, np.float32(HELD * limit.scale), first) if changing else None,
-        colours=hold(track.colours, np.float32(HELD * limit.colour), first) if changing else None,
-        harmonics=None if rest is None else rest.reshape(track.harmonics.shape),
-    )
-
-
-def hold(values: Frames, limit: NDArray[np.float32] | np.float32, first: NDArray[np.intp]) -> Frames:
-    """(F, n, W) each value of a splat as it was when it last changed by more than `limit`.
-
-    Before the frame `first` (n,) they are those of that frame.
-    """
-    out = np.empty_like(values)
-    now = values[first, np.arange(values.shape[1])].copy()
-    for f in range(len(values)):
-        late = (np.abs(values[f] - now) > limit).any(1) & (f > first)
-        now[late] = values[f, late]
-        out[f] = now
-    return out
-
-
-def smoothed(values: Frames) -> Frames:
-    """(F, n, W) on parabolas through the frames around each; F is more than twice `SMOOTHED`."""
-    frames = len(values)
-    out = np.empty_like(values)
-    width = 2 * SMOOTHED + 1
-    for f in range(frames):
-        first = min(max(f - SMOOTHED, 0), frames - width)
-        time = np.arange(first, first + width) - f
-        weights = np.linalg.pinv(np.stack([time**0, time, time**2], 1).astype(np.float64))[0]
-        total = np.zeros(values.shape[1:])
-        for k, weight in enumerate(weights):
-            total += weight * values[first + k]
-        out[f] = total
-    return out
-
-
-def put_births(base: Splats, keys: Keys) -> None:
-    """Write the values that splats are born with into `base`."""
-    rows, n = keys.rows, np.arange(len(keys.rows))
-    first = keys.alive.argmax(0)
-    base.positions[rows] = keys.positions[first, n]
-    base.rotations[rows] = keys.rotations[first, n]
-    base.opacities[rows] = keys.opacities[first, n]
-    if keys.scales is not None:
-        base.scales[rows] = keys.scales[first, n]
-    if keys.colours is not None:
-        base.sh_dc[rows] = keys.colours[first, n]
-    if keys.harmonics is not None:
-        base.sh_rest[rows] = keys.harmonics[first, n]

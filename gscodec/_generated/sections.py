@@ -26,7 +26,7 @@ ROWS: tuple[Row, ...] = (
     Row('SEGT', 'known', 1, 'dynamic profile: table of segments'),
     Row('SEGM', 'known', 1, 'dynamic profile: start of a segment; what it holds'),
     Row('MBAS', 'known', 1, 'dynamic profile: bases of motion that chunks of a segment share'),
-    Row('MOTN', 'known', 1, 'dynamic profile: motion of the chunk before it'),
+    Row('MOTN', 'known', 1, 'dynamic profile: motion of the chunk before it or of the one that the MOVE before it names'),
     Row('MOVE', 'known', 1, 'dynamic profile: a chunk of the static layer that the motion behind it moves'),
     Row('ENDM', 'known', 1, 'end mark: total count; in file mode the hash'),
     Row('META', 'known', 0, 'metadata: comments, JSON or XMP'),

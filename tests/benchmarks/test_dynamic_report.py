@@ -60,11 +60,12 @@ def test_rates_are_by_frame() -> None:
 
 def test_borders_are_next_to_their_segment() -> None:
     psnr = [40.0] * 10
-    psnr[5] = 38.0
+    psnr[5] = 34.0
     rows = [point("gscodec", 10, 40, gof="auto", segments=[[0, 500], [500, 500]], by_frame=psnr)]
     (row,) = border_rows({**FACTS, "rows": rows})
     assert row["borders"] == 1
-    assert row["largest"] == pytest.approx(mean_psnr(psnr[5:]) - 38)
+    assert row["largest"] == pytest.approx(mean_psnr(psnr[5:]) - mean_psnr(psnr[5:8]))
+    assert row["single"] == row["anywhere"] == pytest.approx(mean_psnr(psnr[5:]) - 34)
     assert row["met"] == "no"
 
 

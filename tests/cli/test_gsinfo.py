@@ -79,5 +79,5 @@ def test_help_and_version(name: str) -> None:
     for wanted in ("Examples\n", f"  {name} ", "Exit codes", "--json", "--threads"):
         assert wanted in text
     assert max(map(len, text.splitlines())) <= 100
-    assert run(name, "--version").out.decode() == f"{name} {gscodec.__version__} (format 0.3)\n"
+    assert run(name, "--version").out.decode() == f"{name} {gscodec.__version__} (format 0.4)\n"
     assert run(name).code == 2

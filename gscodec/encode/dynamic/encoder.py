@@ -214,12 +214,11 @@ class SequenceEncoder:
         end = places[last] if last < len(places) else self.sequence.span
         return Clock(tuple((place - places[first]) * TICKS for place in [*places[first:last], end]))
 
-    def _times(self, first: int, last: int, of: tuple[int, int] | None = None) -> Any:
-        """Of the frames, or of those from `of[0]` to before `of[1]`, in durations of the segment."""
+    def _times(self, first: int, last: int) -> Any:
+        """Of the frames, in durations of the segment."""
         places = self.sequence.places
         end = places[last] if last < len(places) else self.sequence.span
-        here = places[slice(*(of or (first, last)))]
-        return (np.array(here, np.float64) - places[first]) / (end - places[first])
+        return (np.array(places[first:last], np.float64) - places[first]) / (end - places[first])
 
     def _apart(self, window: gofs.Window) -> SegmentPayloads:
         """A segment of frames that have nothing in common, each with a parameter set of its own."""

@@ -56,7 +56,7 @@ class Functions:
                   of `linear`; harmonics (M, count, K, 3), opacity (M, count)
     uses          by attribute: (M,) which splats follow; without it, all
     targets       by attribute with residuals: (Q, M, W) wanted values at all keys, in the units of
-                  `Keyframes`: position and rotation relative to the chunk as decoded (`still`)
+                  `Keyframes`: position relative to the chunk as decoded (`still`), rotation as it turns it
     fineness      by attribute with residuals: (M,) uint8, 0: none, 1 to 24: the step of residuals, 8 recs
                   times 2^((fineness - 1) / 2); 64 recs are the step of class 0
     alive         (Q, M) bool: at which keys a splat is shown: those from its first to its last one. None: all

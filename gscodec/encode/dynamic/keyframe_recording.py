@@ -68,7 +68,7 @@ class Keyframes:
 class KeyframesSettings:
     """Steps and classes; those of attributes other than position and rotation are the chunk's.
 
-    Recs hold 4,095 steps of class 0 either way, where values end.
+    Recs hold 4,095 steps of class 0 either way, those of positions 65,535, where values end.
 
     position      scene units, of class 0
     rotation      radians

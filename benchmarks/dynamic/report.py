@@ -93,11 +93,15 @@ def _ratio(
     facts: Row, gof: str, peer: str, psnr: float, sizes: tuple[float, float], mark: str, goal: float | None
 ) -> Row:
     theirs, ours = sizes
+    met = ""
+    if goal is not None and ours <= goal * theirs:
+        met = "open" if mark in OPEN else "yes"
+    elif goal is not None:
+        met = "open" if mark else "no"
     return {
         "sequence": facts["name"], "gof": gof, "peer": peer, "psnr": psnr,
         "theirs": theirs / 1e3, "ours": ours / 1e3,
-        "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal,
-        "met": "" if goal is None else "no" if ours > goal * theirs else "open" if mark in OPEN else "yes",
+        "times": f"{mark}{theirs / ours:.1f}", "wanted": None if goal is None else 1 / goal, "met": met,
     }  # fmt: skip
 
 

@@ -74,39 +74,6 @@ class Follow:
     basis: Basis
     residuals: Residuals
 
-    @property
-    def rests(self) -> bool:
-        """Whether nothing is coded: the splats are where the chunk has them."""
-        found = self.functions()
-        return not found.coefficients and not found.fineness and found.alive is None
-
-    def payload(
-        self, chunk: Recorded, coding: CodingParameters, grain: Grain, span: tuple[int, int]
-    ) -> bytes:
-        """The smaller of those with and without prediction."""
-        functions = self.functions()
-        return min(
-            (
-                record_functions(
-                    chunk.fields,
-                    chunk.integers,
-                    coding,
-                    functions,
-                    FunctionsSettings(
-                        position=grain.position,
-                        rotation=grain.turn,
-                        exponents=(1, 1),
-                        caps=(4, 4),
-                        predicted=predicted,
-                        rounding=ROUNDING,
-                    ),
-                    span,
-                ).payload()
-                for predicted in (True, False)
-            ),
-            key=len,
-        )
-
     def functions(self) -> Functions:
         """(12.11) What is wanted."""
         motion, basis = self.motion, self.basis
@@ -163,6 +130,30 @@ class Follow:
             return np.take_along_axis(given, np.broadcast_to(axes, given.shape), 2)
         of = {"opacity": track.opacities, "colour": track.colours, "harmonics": track.harmonics}[name]
         return of[at][:, rows].astype(np.float64)
+
+
+def rests(wanted: Functions) -> bool:
+    """Whether nothing is coded: the splats are where the chunk has them."""
+    return not wanted.coefficients and not wanted.fineness and wanted.alive is None
+
+
+def payload_of(
+    wanted: Functions, chunk: Recorded, coding: CodingParameters, grain: Grain, span: tuple[int, int]
+) -> bytes:
+    """The smaller of those with and without prediction."""
+    payloads = []
+    for predicted in (True, False):
+        settings = FunctionsSettings(
+            position=grain.position,
+            rotation=grain.turn,
+            exponents=(1, 1),
+            caps=(4, 4),
+            predicted=predicted,
+            rounding=ROUNDING,
+        )
+        recorded = record_functions(chunk.fields, chunk.integers, coding, wanted, settings, span)
+        payloads.append(recorded.payload())
+    return min(payloads, key=len)
 
 
 def _shaped(name: str, c: Float) -> Float:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.body import Coded, Prepared, Rows, Setting
 from gscodec.encode.dynamic.factors import Factor, factor
-from gscodec.encode.dynamic.following import Follow, basis_of
+from gscodec.encode.dynamic.following import Follow, basis_of, payload_of, rests
 from gscodec.encode.dynamic.grain import Clock, grain_of
 from gscodec.encode.dynamic.layers import Tolerances, tolerances
 from gscodec.encode.dynamic.model import FUNCTIONS, Motion, Track
 from gscodec.encode.dynamic.residuals import residuals_of
 from gscodec.encode.dynamic.trajectories import variation
 from gscodec.encode.dynamic.turns import Float, Frames, turns_from
+from gscodec.motion.channels import distinct
 from gscodec.parameters import CodingParameters
 from gscodec.splats import Splats
 
@@ -59,9 +60,9 @@ class MovingLayer:
         chunks, orders, shown, at = [], [], [], 0
         for number, (chunk, index) in enumerate(zip(coded.passes.chunks, coded.indices, strict=True)):
             if coded.groups[number]:
-                distinct = np.flatnonzero(np.diff(chunk.integers.source, prepend=np.uint32(0xFFFFFFFF)) != 0)
-                decoded = coded.decoded.take(at + distinct)
-                chunks.append(MovingChunk(number, chunk, place[index[distinct]], decoded))
+                once = distinct(np.arange(len(index), dtype=np.int32), chunk.integers)
+                decoded = coded.decoded.take(at + once)
+                chunks.append(MovingChunk(number, chunk, place[index[once]], decoded))
                 orders.append(prepared.rows[index] - first)
                 shown.append(np.arange(at, at + len(index)))
             at += len(index)
@@ -101,8 +102,9 @@ class MovingLayer:
         found = []
         for chunk in self.chunks:
             follow = Follow(motion, self.prepared, chunk.rows, chunk.decoded, basis, residuals)
-            if not follow.rests:
-                found.append((chunk.number, follow.payload(chunk.recorded, self.coding, grain, span)))
+            wanted = follow.functions()
+            if not rests(wanted):
+                found.append((chunk.number, payload_of(wanted, chunk.recorded, self.coding, grain, span)))
         return basis.payload, found
 
 

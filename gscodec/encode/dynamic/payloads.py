@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.body import Coded, Prepared, Rows
-from gscodec.encode.dynamic.following import Follow, basis_of
+from gscodec.encode.dynamic.following import Follow, basis_of, payload_of
 from gscodec.encode.dynamic.grain import Clock, Grain, keys_at
 from gscodec.encode.dynamic.keyframe_recording import Keyframes, KeyframesSettings, record_keyframes
 from gscodec.encode.dynamic.model import FUNCTIONS, KEYFRAMES, Motion
 from gscodec.encode.dynamic.recording import still_payload
 from gscodec.encode.dynamic.residuals import Residuals
 from gscodec.encode.dynamic.turns import Float, Frames, conjugate, hamilton
+from gscodec.motion.channels import distinct
 from gscodec.parameters import CodingParameters
 
 LEFT = 0.5  # steps that are not worth coding
@@ -43,15 +44,15 @@ def payloads_of(
     for chunk, number, index in zip(coded.passes.chunks, coded.groups, coded.indices, strict=True):
         kind, first, last = groups[number]
         span = clock.span((first, last))
-        distinct = np.flatnonzero(np.diff(chunk.integers.source, prepend=np.uint32(0xFFFFFFFF)) != 0)
-        decoded = coded.decoded.take(first_row + distinct)
+        once = distinct(np.arange(len(index), dtype=np.int32), chunk.integers)
+        decoded = coded.decoded.take(first_row + once)
         first_row += len(index)
         if kind == FUNCTIONS:
             basis = basis or basis_of(motion, clock, grain)
-            follow = Follow(motion, prepared, index[distinct], decoded, basis, residuals)
-            out.append(follow.payload(chunk, coded.passes.coding, grain, span))
+            follow = Follow(motion, prepared, index[once], decoded, basis, residuals)
+            out.append(payload_of(follow.functions(), chunk, coded.passes.coding, grain, span))
         elif kind == KEYFRAMES:
-            rows = prepared.rows[index[distinct]]
+            rows = prepared.rows[index[once]]
             out.append(_keyed(motion, rows, chunk, coded.passes.coding, clock, grain))
         else:
             out.append(None if span == (0, clock.duration) else still_payload(span))

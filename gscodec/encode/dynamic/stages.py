@@ -100,14 +100,16 @@ class StaticStage(Stage):
         self.read, self.layer, self.moving, self.base = read, layer, moving, base
 
     def wanted(self) -> Splats:
-        frame = self.read()
-        return put(frame, self.layer, self._placed(frame, self.base, np.arange(len(self.layer))))
+        return self._wanted(self.read())
 
     def shown(self, decoded: Splats, rows: Rows) -> tuple[Splats, Rows]:
         frame = self.read()
-        whole = put(frame, self.layer, self._placed(frame, self.base, np.arange(len(self.layer))))
+        whole = self._wanted(frame)
         whole.opacities[self.layer] = HIDDEN
         return put(whole, self.layer[rows], self._placed(frame, decoded, rows)), self.layer[rows]
+
+    def _wanted(self, frame: Splats) -> Splats:
+        return put(frame, self.layer, self._placed(frame, self.base, np.arange(len(self.layer))))
 
     def _placed(self, frame: Splats, splats: Splats, rows: Rows) -> Splats:
         """The splats `rows` of the layer, where they are at the frame."""

@@ -111,6 +111,40 @@ def test_births_and_deaths(scene: gscodec.Splats) -> None:
         assert level(frames[frame], shown) > 40
 
 
+def test_what_shows_for_a_moment_is_there(scene: gscodec.Splats) -> None:
+    """Cameras look at some moments, each at one of them: what no camera happened to see is kept."""
+    frames = moving(scene, share=0.3)
+    late, brief = np.flatnonzero(scene.opacities > 2)[[5, 6]]
+    for index, each in enumerate(frames):
+        opacities = each.opacities.copy()
+        opacities[late] = 3.0 if index == FRAMES - 1 else -12.0
+        opacities[brief] = 3.0 if index in (8, 9) else -12.0
+        frames[index] = replace(each, opacities=opacities)
+    found, _, _ = encoded(frames, effort=2)
+    for index in (0, 8, FRAMES - 1):
+        shown = at_frame(found, index)
+        assert np.count_nonzero(shown.opacities > -5.5) == np.count_nonzero(frames[index].opacities > -5.5)
+
+
+def test_colours_of_what_has_keyframes_change(scene: gscodec.Splats) -> None:
+    """Leaps that nothing follows need keyframes, and colours that functions would follow come with them."""
+    rng = np.random.default_rng(4)
+    mine = np.flatnonzero(scene.opacities > 0)[:60]
+    off, frames = np.zeros((len(mine), 3)), []
+    for index in range(FRAMES):
+        leaps = rng.random(len(mine)) < 0.15
+        off[leaps] = rng.normal(0, 20, (leaps.sum(), 3)) * sizes(scene)[mine[leaps], None]
+        positions, colours = scene.positions.copy(), scene.sh_dc.copy()
+        positions[mine] += off.astype(np.float32)
+        colours[mine] += np.float32(2 * index / FRAMES)
+        frames.append(replace(scene, positions=positions, sh_dc=colours))
+    found, _, report = encoded(frames)
+    assert report["keyframes"] >= 30
+    last, shown = frames[-1].take(mine), at_frame(found, FRAMES - 1)
+    near = np.linalg.norm(shown.positions[None] - last.positions[:, None], axis=2).argmin(1)
+    assert np.median(np.abs(shown.sh_dc[near] - last.sh_dc)) < 0.2
+
+
 def test_fades(scene: gscodec.Splats) -> None:
     alpha = 1 / (1 + np.exp(-scene.opacities.astype(np.float64)))
     frames = []

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+import gscodec
 from gscodec._generated.fineness import MULTIPLIER
-from gscodec.encode.dynamic.factors import factor
+from gscodec.encode.dynamic.factors import MOST, factor
 from gscodec.encode.dynamic.keys import hold, smoothed
+from gscodec.encode.dynamic.layers import tolerances
+from gscodec.encode.dynamic.model import Track
+from gscodec.encode.dynamic.moving import motion_from
 from gscodec.encode.dynamic.residuals import symbols
 from gscodec.encode.dynamic.trajectories import lifetimes, variation
 from gscodec.encode.dynamic.turns import aligned, hamilton, middle_rotations, turned, turns_from
+from gscodec.encode.steps import choose_steps, extent_of
 
 FRAMES, COUNT = 48, 900
 TIME = np.arange(FRAMES) / FRAMES
@@ -127,3 +134,22 @@ def test_smoothing_keeps_parabolas() -> None:
     time = np.arange(12.0)
     values = (time**2)[:, None, None].astype(np.float32)
     assert np.allclose(smoothed(values), values, atol=1e-3)
+
+
+def test_a_moved_layer_follows_as_many_functions_as_there_may_be() -> None:
+    """(12.11) The constant is one of them."""
+    rng = np.random.default_rng(2)
+    waves = np.stack([np.cos(np.pi * k * TIME) / k for k in range(1, 25)], 1)
+    values = (waves @ rng.normal(size=(24, COUNT * 3))).reshape(FRAMES, COUNT, 3)
+    base = gscodec.Splats(
+        positions=np.zeros((COUNT, 3), np.float32),
+        scales=np.full((COUNT, 3), -4, np.float32),
+        rotations=np.tile(np.array([1, 0, 0, 0], np.float32), (COUNT, 1)),
+        opacities=np.zeros(COUNT, np.float32),
+        sh_dc=np.zeros((COUNT, 3), np.float32),
+        sh_rest=np.zeros((COUNT, 0, 3), np.float32),
+    )
+    track = Track.of([replace(base, positions=here.astype(np.float32)) for here in values])
+    limit = tolerances(base, choose_steps(0.25, None), extent_of(base))
+    found = motion_from(base, track, TIME, limit).functions["position"][1]
+    assert found.functions.shape[1] == found.coefficients.shape[1] == MOST

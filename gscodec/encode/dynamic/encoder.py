@@ -19,11 +19,11 @@ from gscodec.encode.dynamic import gof as gofs
 from gscodec.encode.dynamic.body import Coded, Setting, Stage, code, prepare
 from gscodec.encode.dynamic.grain import Clock, grain_of, most_splats
 from gscodec.encode.dynamic.layers import Survey, survey, tolerances
-from gscodec.encode.dynamic.model import FUNCTIONS, KEYFRAMES, Motion, Track, moving_nothing
+from gscodec.encode.dynamic.model import FUNCTIONS, KEYFRAMES, Motion, Track, alpha_of, moving_nothing
 from gscodec.encode.dynamic.moving import MovingLayer
 from gscodec.encode.dynamic.payloads import groups_of, payloads_of
 from gscodec.encode.dynamic.residuals import residuals_of, with_residuals
-from gscodec.encode.dynamic.seeing import see, together
+from gscodec.encode.dynamic.seeing import fair, see, together
 from gscodec.encode.dynamic.sequence import HIDDEN, FrameSequence
 from gscodec.encode.dynamic.setting import setting_of
 from gscodec.encode.dynamic.stages import Around, FrameStage, MotionStage, StaticStage
@@ -352,6 +352,8 @@ class SequenceEncoder:
         views = setting.views(self._view_count(), self.effort.pixels)
         sight = self._look(setting, moments, views)
         sight = sight.take(np.arange(behind, behind + len(motion)))
+        if motion.track is not None:
+            sight = fair(sight, alpha_of(motion.track.opacities), at)
         stages: list[Stage] = [
             MotionStage(motion, frame, self._around, self._refit_views(k, len(at)))
             for k, frame in enumerate(at)

@@ -11,7 +11,7 @@ from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.bases_recording import record_functions_bases
 from gscodec.encode.dynamic.body import Prepared, Rows
 from gscodec.encode.dynamic.function_recording import Functions, FunctionsSettings, record_functions
-from gscodec.encode.dynamic.grain import FUNCTION_STEPS, MOST_VALUES, Clock, Grain, keys_at
+from gscodec.encode.dynamic.grain import COARSEST, MOST_VALUES, Clock, Grain, keys_at
 from gscodec.encode.dynamic.model import Motion
 from gscodec.encode.dynamic.residuals import Residuals
 from gscodec.encode.dynamic.turns import Float, conjugate, hamilton
@@ -51,11 +51,16 @@ def basis_of(motion: Motion, clock: Clock, grain: Grain, id: int = BASES) -> Bas
     values = np.concatenate(columns, 1)
     if not values.shape[1]:
         values = np.zeros((len(at), 1))
+    gains = np.full(values.shape[1], COARSEST)
+    for name, (first, count) in places.items():
+        gains[first : first + count] = grain.gains[name]
+    gains = np.minimum(gains, HIGHEST / np.maximum(np.abs(values).max(0), 1e-300))
     step = FUNCTION_STEP
     if "position" in motion.functions:  # those that go far need functions that are exact
-        furthest = float(np.abs(motion.functions["position"][1].coefficients).max(initial=0))
+        first, count = places["position"]
+        coefficients = motion.functions["position"][1].coefficients / gains[first : first + count, None]
+        furthest = float(np.abs(coefficients).max(initial=0))
         step = min(step, max(grain.position / (2 * max(furthest, 1e-300)), FINEST_STEP))
-    gains = np.minimum(FUNCTION_STEPS, HIGHEST / np.maximum(np.abs(values).max(0), 1e-300))
     recorded = record_functions_bases(id, values * gains, interval, step)
     return Basis(recorded.payload(), recorded.decoded, gains, places, at)
 

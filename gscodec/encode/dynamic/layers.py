@@ -150,11 +150,11 @@ def tolerances(splats: Splats, steps: Steps, extent: Extent) -> Tolerances:
         position=0.5 * steps.position * np.maximum(extent.typical, middle),
         size=middle,
         noise=np.minimum(NOISE, KEPT * steps.position) * middle,
-        rotation=2 * steps.rotation / uneven,
-        opacity=steps.opacity,
-        scale=1.5 * steps.scale,
-        colour=2 * steps.colour,
-        harmonics=3 * steps.harmonics,
+        rotation=0.7 * steps.rotation / uneven,
+        opacity=0.5 * steps.opacity,
+        scale=0.4 * steps.scale,
+        colour=0.5 * steps.colour,
+        harmonics=steps.harmonics,
     )
 
 

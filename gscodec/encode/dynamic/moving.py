@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gscodec.chunk import Recorded
 from gscodec.encode.dynamic.body import Coded, Prepared, Rows, Setting
-from gscodec.encode.dynamic.factors import Factor, factor
+from gscodec.encode.dynamic.factors import MOST, Factor, factor
 from gscodec.encode.dynamic.following import Follow, basis_of, payload_of, rests
 from gscodec.encode.dynamic.grain import Clock, grain_of
 from gscodec.encode.dynamic.layers import Tolerances, tolerances
@@ -140,7 +140,7 @@ def _with_constant(values: Frames, unit: Float) -> tuple[Factor, NDArray[np.floa
     functions = np.ones((frames, 1))
     c = np.zeros((count, 1, width))
     if len(rows):
-        found = factor(values[:, rows], unit[rows])
+        found = factor(values[:, rows], unit[rows], most=MOST - 1)
         functions = np.concatenate([functions, found.functions], 1)
         c = np.zeros((count, functions.shape[1], width))
         c[rows, 1:] = found.coefficients

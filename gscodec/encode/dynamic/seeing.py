@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gscodec.encode.dynamic.model import SEEN
 from gscodec.encode.sight import GREATEST, Sight, Trust
 from gscodec.evaluate.cameras import Camera
 from gscodec.evaluate.renderer import Renderer, Statistics
 from gscodec.splats import Splats
 
+MISSED = 1.5  # times the opacity in a frame that was looked at: a splat may have been missed
 Moment = Callable[[], Splats]  # all splats at that moment, the same number in the same order at each
 
 
@@ -45,6 +49,23 @@ def see(
     if sums.gram is not None:
         sums.gram *= (squared / np.maximum(sums.squared, 1e-30)).astype(np.float32)[:, None]
     return Sight(trust=trust, squared=squared, largest=sums.largest, gram=sums.gram)
+
+
+def fair(sight: Sight, alpha: NDArray[np.floating], at: Sequence[int]) -> Sight:
+    """What is seen of splats that come and go, each camera having looked at one of the frames `at`.
+
+    The cameras that would have seen such a splat may have looked while it was hidden: it counts for as much
+    as others that are shown as often, and is not pruned. alpha  (F, N) opacities at all frames
+    """
+    looked = alpha[list(at)]
+    missed = np.flatnonzero(alpha.max(0) > np.maximum(MISSED * looked.min(0), SEEN))
+    if not len(missed):
+        return sight
+    squared, largest = sight.squared.copy(), sight.largest.copy()
+    usual = float(sight.squared.mean()) / max(float(np.square(looked).mean()), 1e-30)
+    squared[missed] = np.maximum(squared[missed], usual * np.square(alpha[:, missed]).mean(0))
+    largest[missed] = np.inf
+    return replace(sight, squared=squared, largest=largest)
 
 
 def together(parts: Sequence[Sight]) -> Sight:

@@ -43,7 +43,7 @@ class Fits:
               are in octaves
     alive     (F, N) from the first frame in which a splat is seen to the last
     good      (N,) what all that is followed is good enough for
-    noise     (N,) of positions, in scene units; changing: in scale, colour or harmonics, and not followed
+    noise     (N,) of positions, in scene units; changing: in scale, colour or harmonics
     left      by attribute (N,) root mean square of what is not followed, per component
     missed    by attribute (N,) how much of it residuals have to make up for, 0: nothing
     """
@@ -96,7 +96,7 @@ def fit(track: Track, limit: Tolerances) -> Fits:
         missed[name][rows[trembles]] = np.maximum(hidden, unit[rows])[trembles]
         fine |= trembles
         if name in ("scale", "colour", "harmonics"):
-            changing[rows[~fine]] = True
+            changing[rows] = True
         good[rows[~fine]] = False
     return Fits(factors, alive, rotations, good, noise, changing, left, missed)
 

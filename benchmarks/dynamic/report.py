@@ -42,7 +42,7 @@ RATIOS = [
 BORDERS = [
     ("sequence", "sequence", ""), ("point", "quality", ""), ("gof", "GOF", ""), ("borders", "borders", "d"),
     ("largest", "beside", ".2f"), ("met", "at most 0.5", ""), ("single", "worst frame beside", ".2f"),
-    ("anywhere", "worst frame anywhere", ".2f"),
+    ("inside", "anywhere else", ".2f"), ("anywhere", "worst frame anywhere", ".2f"),
 ]  # fmt: skip
 
 
@@ -106,12 +106,12 @@ def _ratio(
 
 
 def border_rows(facts: Row) -> list[Row]:
-    """How far frames beside borders of segments are under the mean of their segment, and any frames are."""
+    """How far frames beside borders are under the mean of their segment, and as many elsewhere."""
     out = []
     for row in facts["rows"]:
         if row["codec"] != OURS or not row.get("segments") or len(row["by_frame"]) != row["frames"]:
             continue
-        beside, single, anywhere = list[float](), list[float](), list[float]()
+        beside, single, inside, anywhere = list[float](), list[float](), list[float](), list[float]()
         per_frame = sum(duration for _, duration in row["segments"]) / row["frames"]
         first, last = row["segments"][0][0], len(row["segments"]) - 1
         for number, (start, duration) in enumerate(row["segments"]):
@@ -121,11 +121,14 @@ def border_rows(facts: Row) -> list[Row]:
             for near in filter(None, ends):
                 beside.append(mean_psnr(values) - mean_psnr(near))
                 single.append(mean_psnr(values) - min(near))
+            for here in range(AROUND, len(values) - 2 * AROUND + 1):
+                inside.append(mean_psnr(values) - mean_psnr(values[here : here + AROUND]))
             anywhere.append(mean_psnr(values) - min(values))
         if beside:
             out.append({
                 "sequence": facts["name"], "point": row["point"], "gof": row["gof"],
-                "borders": last, "largest": max(beside), "single": max(single), "anywhere": max(anywhere),
+                "borders": last, "largest": max(beside), "single": max(single),
+                "inside": max(inside, default=None), "anywhere": max(anywhere),
                 "met": "yes" if max(beside) <= 0.5 else "no",
             })  # fmt: skip
     return out

@@ -443,7 +443,22 @@ def spans() -> Iterator[Segment]:
     )
 
 
+def crowds() -> Iterator[Segment]:
+    """Of more splats than there could be with residuals."""
+    long = replace(PULSE, count=2, keys=4096, interval=1, step=1)
+    crowd = stage(Recipe(count=2049, depth=0, has_duplicates=True, script={"duplicate": [1] * 2048}))
+    yield segment(
+        "motion_functions_crowd",
+        "2,049 splats follow two functions with 4,096 keys: coefficients are not counted at keys, where they would be too many.",
+        crowd,
+        [moving(lone("opacity", bases=long, follows={"opacity": (0, 2)}), 4096, masks=[8], opacity=[40, -9])],
+        [0, 1, 4095],
+        bases=[(long, {"functions": [256, -256, *[1, 0, 0, -2] * 2047, 5, 7]})],
+        duration=4096,
+    )
+
+
 def function_segments() -> Iterator[Segment]:
     """All of them."""
-    for group in (functions, attributes, ends, residuals, spans):
+    for group in (functions, attributes, ends, residuals, spans, crowds):
         yield from group()

@@ -233,6 +233,12 @@ def faults_elsewhere() -> Iterator[tuple[Stage, Fault]]:
             "colour",
             "as many, though all repeat the first",
         ),
+        (
+            "symbols_least",
+            Recipe(count=4097, depth=0),
+            "opacity",
+            "one value of 4,097 splats, but not 4,095 keys of them",
+        ),
         ("symbols_harmonics", motion_faulty.bright_crowd(), "harmonics", "nine values of 456 splats"),
     ):
         wrong_fields = put(

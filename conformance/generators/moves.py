@@ -13,12 +13,25 @@ from craft import Recipe
 from dynamic import META, OTHER, Case, nth
 from fixup import section
 from hello import RECIPE
-from motion_craft import LINE, STEPS, Model, Source, Stage, bases_payload, coded_motion, stage, start_bytes
+from motion_craft import (
+    LINE,
+    PULSE,
+    STEPS,
+    Model,
+    Source,
+    Stage,
+    bases_payload,
+    coded_motion,
+    stage,
+    start_bytes,
+)
 from motion_faulty import KEYS, crowd, put
+from motion_functions import lone
 from motions import FINE, STILL, coloured_recipe, columns
 from timeline import COUNT, Part
 
 from gscodec.reference.bases import Mixture
+from gscodec.reference.functions import HAS_LIVES, PREDICTED
 from gscodec.reference.parameters import PredictorSet
 
 DURATION = 100
@@ -274,6 +287,37 @@ def kinds() -> Iterator[Case]:
         "A splat of the static layer that repeats the one before moves with it.",
         made.file([Part(0, DURATION, move(0, line))], sections_of(repeated, 7)),
         (0, 50, 99, 100),
+    )
+
+    wave = replace(PULSE, id=3, keys=4)
+    waves = section(b"MBAS", bases_payload(wave, Source({"functions": [256, -384, 0, 77]})))
+    follows = motion_of(
+        SECOND,
+        lone("position", "opacity", residual=["colour"], bases=wave, flags=HAS_LIVES | PREDICTED),
+        lives=[0, 0, 1, 0, 0, 1],
+        masks=[9, 1, 8],
+        position=[64, 0, -64, 9, -9, 9],
+        opacity=[5, -3],
+        colour_fineness=[9, 0, 3],
+        colour_residuals=[*range(-9, 9), 5, 0, -5],
+    )
+    yield Case(
+        "moved_functions",
+        "A chunk of the static layer follows functions of a segment and has residuals; another segment has other functions of that id.",
+        made.file(
+            [
+                Part(0, DURATION, waves + move(1, follows)),
+                Part(100, DURATION, OWN),
+                Part(
+                    200,
+                    DURATION,
+                    section(b"MBAS", bases_payload(wave, Source({"functions": [0, 0, 99, -512]})))
+                    + move(1, follows),
+                ),
+            ],
+            LAYER,
+        ),
+        (-1, 0, 15, 29, 30, 45, 89, 90, 99, 100, 199, 200, 260, 299, 300),
     )
 
 

@@ -232,9 +232,11 @@ def encode_sequence(
     allow_gaps    a missing number among the files is meant: the frame before it stays
     sh_degree     leave out higher harmonics: for frames of different degrees
     report        filled in with what happened: "segments", "static_splats", "functions", ...
-    options       quality, steps, target_psnr, max_error, effort, cameras, nonfinite, stream, threads,
-                  progress, metadata and thumbnail of `encode`, offset of `encode_file`. Targets are those of
-                  a frame in the middle; a stream is written segment by segment
+    options       quality, steps, target_psnr, target_size, max_error, measure, effort, cameras, nonfinite,
+                  stream, threads, progress, metadata and thumbnail of `encode`, offset of `encode_file`. A
+                  size may also be "20kB/frame" or "4Mbps". With a target all is encoded up to ten times, and
+                  pictures of five frames are compared. A stream is written segment by segment if there is
+                  neither a target nor anything to measure
 
     How much of the noise of trajectories is kept depends on the quality. Extra attributes are left out.
     Raises `EncodeError`, `InputError` "sequence.gap", "sequence.sh_degree", "sequence.axes" and those of

@@ -171,7 +171,8 @@ quality_option = click.option(
     "--target-size",
     callback=_size,
     metavar="BYTES",
-    help="In place of a quality: the size of OUT, or at most 1 % less: 250000, 12MB, 1.5MiB, 3.5B/splat.",
+    help="In place of a quality: the size of OUT, or at most 1 % less: 250000, 12MB, 1.5MiB, 3.5B/splat; of "
+    "a sequence 20kB/frame or 4Mbps, too.",
 )
 @click.option(
     "--max-error",
@@ -326,6 +327,7 @@ def command(
             )
             return
         if is_moving:
+            options |= {"target_size": target_size, "measure": measure}
             encode_sequence(source, target, options, moving, wishes, teller, quiet=quiet, hashed=as_json)
             return
         options |= {"target_size": target_size, "measure": measure, "layers": layers}

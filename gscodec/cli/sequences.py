@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
+import math
 import os
 import re
 import time
@@ -18,12 +19,13 @@ from click.core import ParameterSource
 
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import Teller, counted, open_output, size_in_words
+from gscodec.cli.encoding import json_ready, why_missed
 from gscodec.cli.storing import Wishes, moved_warning
 
 GOF = 60
 STAGES = [("reading", 0.15), ("looking", 0.1), ("static layer", 0.1), ("segments", 0.65)]
-SEARCH_STAGES = [("searching", 0.3), ("reading", 0.1), ("looking", 0.05), ("segments", 0.55)]
-SINGLE_ONLY = ("lossless", "target_size", "measure", "layers", "max_memory", "extra_errors", "keep_order")
+SEARCH_STAGES = [("searching", 1.0)]
+SINGLE_ONLY = ("lossless", "layers", "max_memory", "extra_errors", "keep_order")
 OWN = ("fps", "gof", "fixed_gof", "tracked", "no_static_layer", "allow_gaps", "sh_degree")
 
 
@@ -138,8 +140,9 @@ def encode_sequence(
     start = time.perf_counter()
     frames: Any = sources[0] if len(sources) == 1 else list(sources)
     paths = paths_of(frames)
-    aims = ("target_psnr", "max_error")
-    has_aim = any(options.get(name) is not None for name in aims)
+    aims = ("target_psnr", "target_size", "max_error")
+    given = [name for name in aims if options.get(name) is not None]
+    has_aim = bool(given)
     stages = SEARCH_STAGES if has_aim else STAGES
     with Bar(stages, quiet=quiet) as progress, open_output(target, hashed=hashed) as file:
         report = encode_frames(
@@ -164,7 +167,8 @@ def encode_sequence(
     if dropped := report.get("dropped_nonfinite"):
         teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
     if has_aim and not report.get("target_reached"):
-        teller.warn("the target was not reached by the frame in the middle: this is the nearest")
+        splats = int(report.get("segment_splats", 0)) + int(report.get("static_splats", 0))
+        teller.warn(why_missed("--" + given[0].replace("_", "-"), {**report, "splats": splats}, size))
     names: list[str] = report["left_out_extras"]
     wanted = [name for name in names if not any(fnmatchcase(name, each) for each in wishes.drop_extra)]
     if wanted:
@@ -191,7 +195,9 @@ def encode_sequence(
     line += f", {mbps:.2f} Mbps"
     if still := report.get("static_splats"):
         line += f"; {counted(still, 'splat')} never change"
-    teller.report(facts, line)
+    if (level := report.get("psnr")) is not None:
+        line += "; all pictures are equal" if level == math.inf else f"; {level:.2f} dB"
+    teller.report({name: json_ready(value) for name, value in facts.items()}, line)
 
 
 def paths_of(frames: str | list[str]) -> list[str]:

@@ -38,10 +38,10 @@ def memory_of(value: int | str | None) -> int:
     if value is None:
         return MEMORY
     try:
-        size, is_per_splat = parse_size(value)
+        size, unit = parse_size(value)
     except UsageError as error:
         raise UsageError("usage.memory", f"max_memory {value!r}: expected bytes, such as 2GiB") from error
-    if is_per_splat:
+    if unit:
         raise UsageError("usage.memory", f"max_memory {value!r}: expected bytes in all, such as 2GiB")
     return int(size)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -35,7 +35,8 @@ BISECTED = 5  # so many in vain, and the measure is not smooth
 FIRST = {"psnr": (40.0, 9.0), "size": (9.0, 0.6), "error": (6.0, 0.9)}  # dB, bytes a splat, of 255: at
 FIRST_AT = 0.9  # this number; and the change per e-fold of it, of logarithms for sizes and errors
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g|ki|mi|gi)(?:b|bytes?)?(/splat)?", re.IGNORECASE)
+SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g|ki|mi|gi)(?:b|bytes?)?(?:/(splat|frame))?", re.IGNORECASE)
+RATE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g)(?:bps|bit/s)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,14 @@ class Target:
 
 
 def target_of(
-    psnr: float | None, size: int | float | str | None, error: float | None, splats: int
+    psnr: float | None, size: int | float | str | None, error: float | None, units: Mapping[str, float]
 ) -> Target | None:
-    """The one target that is given, or None. Raises `UsageError` "usage.target"."""
+    """The one target that is given, or None.
+
+    units  how many of those that a size may be for each of there are: splats, or frames and seconds
+
+    Raises `UsageError` "usage.target".
+    """
     given = [
         name
         for name, v in (("target_psnr", psnr), ("target_size", size), ("max_error", error))
@@ -149,28 +155,35 @@ def target_of(
     if psnr is not None:
         return Target("psnr", _within("target_psnr", psnr, 5, 95))
     if size is not None:
-        value, per_splat = parse_size(size)
-        return Target("size", value * splats if per_splat and splats else value)
+        value, unit = parse_size(size)
+        if unit and unit not in units:
+            known = " or ".join(f"for each {each}" for each in units)
+            raise UsageError("usage.target", f"size {size!r}: expected one of the whole file, or {known}")
+        return Target("size", value * units[unit] if unit and units[unit] else value)
     if error is not None:
         return Target("error", _within("max_error", error, 0.01, 255))
     return None
 
 
-def parse_size(size: float | str) -> tuple[float, bool]:
-    """The number of bytes of 12000, "12MB", "1.5 MiB" or "3.5B/splat", and whether it is for each splat.
+def parse_size(size: float | str) -> tuple[float, str]:
+    """The number of bytes of 12000, "12MB", "1.5 MiB", and what it is for each of: "", or a unit.
 
-    Raises `UsageError` "usage.target".
+    The units are "splat" ("3.5B/splat"), "frame" ("20kB/frame") and "second" ("4Mbps"). Raises `UsageError`
+    "usage.target".
     """
-    if isinstance(size, str):
-        match = SIZE.fullmatch(size.strip())
-        if match is None:
-            raise UsageError(
-                "usage.target",
-                f"size {size!r}: expected bytes, as in 250000, 12MB (a million), 1.5MiB or 3.5B/splat",
-            )
-        value = float(match[1]) * UNITS[match[2].lower()]
-        return _within("target_size", value, 0.01 if match[3] else 1, 1e15), match[3] is not None
-    return _within("target_size", size, 1, 1e15), False
+    if not isinstance(size, str):
+        return _within("target_size", size, 1, 1e15), ""
+    if match := SIZE.fullmatch(size.strip()):
+        value, unit = float(match[1]) * UNITS[match[2].lower()], (match[3] or "").lower()
+    elif match := RATE.fullmatch(size.strip()):
+        value, unit = float(match[1]) * UNITS[match[2].lower()] / 8, "second"
+    else:
+        raise UsageError(
+            "usage.target",
+            f"size {size!r}: expected bytes, as in 250000, 12MB (a million), 1.5MiB or 3.5B/splat; of a "
+            "sequence 20kB/frame or 4Mbps, too",
+        )
+    return _within("target_size", value, 0.01 if unit else 1, 1e15), unit
 
 
 def _within(name: str, value: Any, low: float, high: float) -> float:

@@ -51,7 +51,7 @@ def encode_splats(
     Raises `EncodeError`, `InputError`, `UsageError`.
     """
     splats = to_splats(splats)
-    target = target_of(target_psnr, target_size, max_error, len(splats))
+    target = target_of(target_psnr, target_size, max_error, {"splat": len(splats)})
     if target is not None and quality is not None:
         raise UsageError("usage.target", "a quality and a target exclude each other: give one")
     chosen = choose_steps("default" if quality is None else quality, steps)

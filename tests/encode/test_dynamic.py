@@ -251,9 +251,47 @@ def test_the_same_for_any_number_of_threads(scene: gscodec.Splats) -> None:
 
 def test_pictures_decide_at_higher_efforts(scene: gscodec.Splats) -> None:
     frames = moving(scene, share=0.5, frames=10)
-    found, _, report = encoded(frames, effort=4, target_psnr=40)
+    _, _, report = encoded(frames, effort=4, target_psnr=40)
     assert report["target_reached"]
-    assert level(frames[5], at_frame(found, 5)) == pytest.approx(40, abs=2.5)
+    assert report["psnr"] == pytest.approx(40, abs=0.2)
+
+
+def test_targets_are_those_of_the_whole_sequence(scene: gscodec.Splats, tmp_path: Path) -> None:
+    frames = moving(scene, share=0.5, frames=10)
+    for size, most in ((14_000, 14_000), ("1.4kB/frame", 14_000), ("360kbps", 15_000)):
+        _, data, report = encoded(frames, target_size=size)
+        assert report["target_reached"]
+        assert 0.99 * most <= len(data) <= most
+    found, data, report = encoded(frames, target_psnr=38, effort=2)
+    assert report["target_reached"]
+    assert report["psnr"] == pytest.approx(38, abs=0.2)
+    assert level(frames[5], at_frame(found, 5)) == pytest.approx(38, abs=4)
+    target = tmp_path / "scene.gsc"
+    gscodec.encode_sequence(frames, target, effort=2, threads=2, quality=report["quality"])
+    assert target.read_bytes() == data
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.gsc"]
+
+
+def test_targets_that_cannot_be(scene: gscodec.Splats) -> None:
+    frames = moving(scene, share=0.5, frames=4)
+    _, data, report = encoded(frames, target_size=100)
+    assert not report["target_reached"]
+    assert len(data) > 100
+    hidden = [replace(each, opacities=np.full(len(each), -12, np.float32)) for each in frames]
+    _, _, report = encoded(hidden, target_psnr=40)
+    assert not report["target_reached"]
+    with pytest.raises(gscodec.UsageError, match="for each frame or for each second"):
+        encoded(frames, target_size="4B/splat")
+    with pytest.raises(gscodec.UsageError, match="for each splat"):
+        gscodec.encode(scene, target_size="4Mbps")
+
+
+def test_what_is_measured(scene: gscodec.Splats) -> None:
+    frames = moving(scene, share=0.5, frames=6)
+    found, data, report = encoded(frames, measure=True)
+    assert data == encoded(frames)[1]
+    assert report["psnr_worst"] <= report["psnr"]
+    assert level(frames[3], at_frame(found, 3)) == pytest.approx(report["psnr"], abs=3)
 
 
 def test_windows() -> None:

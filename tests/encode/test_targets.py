@@ -30,21 +30,24 @@ def scene() -> gscodec.Splats:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        (1234, (1234, False)),
-        (5e5, (500_000, False)),
-        ("250000", (250_000, False)),
-        ("12MB", (12_000_000, False)),
-        ("12 mb", (12_000_000, False)),
-        ("1.5MiB", (1_572_864, False)),
-        ("3k", (3000, False)),
-        ("3Ki", (3072, False)),
-        (".5G", (5e8, False)),
-        ("100 bytes", (100, False)),
-        ("3.5B/splat", (3.5, True)),
-        ("4/splat", (4, True)),
+        (1234, (1234, "")),
+        (5e5, (500_000, "")),
+        ("250000", (250_000, "")),
+        ("12MB", (12_000_000, "")),
+        ("12 mb", (12_000_000, "")),
+        ("1.5MiB", (1_572_864, "")),
+        ("3k", (3000, "")),
+        ("3Ki", (3072, "")),
+        (".5G", (5e8, "")),
+        ("100 bytes", (100, "")),
+        ("3.5B/splat", (3.5, "splat")),
+        ("4/splat", (4, "splat")),
+        ("20 kB/frame", (20_000, "frame")),
+        ("4Mbps", (5e5, "second")),
+        ("800 kbit/s", (1e5, "second")),
     ],
 )
-def test_sizes(text: Any, value: tuple[float, bool]) -> None:
+def test_sizes(text: Any, value: tuple[float, str]) -> None:
     assert parse_size(text) == value
 
 
@@ -172,7 +175,7 @@ def test_numbers_of_any_kind(scene: gscodec.Splats) -> None:
         options: dict[str, Any] = {"effort": 1, **mine}
         other: dict[str, Any] = {"effort": 1, **plain}
         assert gscodec.encode(part, **options) == gscodec.encode(part, **other)
-    assert targets.target_of(np.float32(40), None, None, 1) == Target("psnr", 40.0)  # type: ignore[arg-type]
+    assert targets.target_of(np.float32(40), None, None, {}) == Target("psnr", 40.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,26 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from gscodec.container import Metadata
 from gscodec.container.tensors import Tensors
 from gscodec.dynamic.writer import FileWriter, StreamWriter
+from gscodec.encode.dynamic.aiming import Attempt, FramesRuler, attempts_folder, reach
 from gscodec.encode.dynamic.encoder import SequenceEncoder
 from gscodec.encode.dynamic.gof import DEFAULT as DEFAULT_GOF
 from gscodec.encode.dynamic.sequence import FrameSequence, open_sequence
 from gscodec.encode.dynamic.wishes import Wishes, rate_of
 from gscodec.encode.effort import DEFAULT, Effort
-from gscodec.encode.encoder import Encoder
+from gscodec.encode.encoder import score_facts
 from gscodec.encode.further import Further, metadata_sections
 from gscodec.encode.inputs import cameras_of, moved_cameras
 from gscodec.encode.large import spill_folder
-from gscodec.encode.progress import Progress
+from gscodec.encode.progress import Progress, silent, within
+from gscodec.encode.targets import Target as Aim
 from gscodec.encode.targets import target_of
 from gscodec.encode.thumbnails import leading_sections
 from gscodec.errors import UsageError
@@ -30,6 +33,7 @@ from gscodec.io.offset import Offset
 from gscodec.io.output import atomic_output
 
 Target = str | os.PathLike[str] | BinaryIO
+Write = Callable[[SequenceEncoder, Target, Callable[[], object]], None]
 
 
 def encode_frames(
@@ -46,7 +50,9 @@ def encode_frames(
     quality: str | float | None = None,
     steps: Mapping[str, object] | None = None,
     target_psnr: float | None = None,
+    target_size: float | str | None = None,
     max_error: float | None = None,
+    measure: bool = False,
     effort: int | Effort = DEFAULT,
     cameras: object = None,
     rig: Kind = "auto",
@@ -73,45 +79,77 @@ def encode_frames(
     if given is not None:
         sequence.read(0)  # which says how far all is moved
         given = moved_cameras(given, sequence.moved)
-    aim = target_of(target_psnr, None, max_error, 0)
+    units = {"frame": float(len(sequence)), "second": float(sequence.span / rate)}
+    aim = target_of(target_psnr, target_size, max_error, units)
     if aim is not None and quality is not None:
         raise UsageError("usage.target", "a quality and a target exclude each other: give one")
-    found: dict[str, object] = {}
-    if aim is not None:  # what a frame in the middle needs is what all get
-        like = _middle(sequence)
-        searcher = Encoder(like, effort=effort, cameras=given, rig=rig, threads=threads, progress=progress)
-        if searcher.ruler is not None:
-            report = searcher.reach(aim, steps).report
-            found = {name: report[name] for name in ("quality", "target_reached")}
-            quality = float(str(report["quality"]))
-        else:
-            found = {"target_reached": False}
     leading = metadata_sections(metadata)
     if thumbnail is not None:
         further = Further(metadata=metadata, thumbnail=thumbnail)
         leading = leading_sections(further, _middle(sequence), given, threads)
-    encoder = SequenceEncoder(
-        sequence,
-        Wishes(
-            fps=rate,
-            gof=gof,
-            splits=not fixed_gof,
-            tracked=tracked,
-            static_layer=static_layer,
-            quality=quality,
-            steps=steps,
-            effort=effort,
-            cameras=given,
-            rig=rig,
-            threads=threads,
-            progress=progress,
-            leading=tuple(leading),
-        ),
+    wishes = Wishes(
+        fps=rate,
+        gof=gof,
+        splits=not fixed_gof,
+        tracked=tracked,
+        static_layer=static_layer,
+        quality=quality,
+        steps=steps,
+        effort=effort,
+        cameras=given,
+        rig=rig,
+        threads=threads,
+        progress=progress,
+        leading=tuple(leading),
     )
-    (_write_stream if stream else _write_file)(encoder, target, emitted or (lambda: None))
-    found |= {"left_out_extras": sorted(sequence.extras), "offset": sequence.offset}
-    found["moved"] = sequence.moved
-    return {**encoder.report, **found, "thumbnail": any(id == b"THMB" for id, _ in leading)}
+    write = _write_stream if stream else _write_file
+    if aim is None and not measure:
+        encoder = SequenceEncoder(sequence, wishes)
+        write(encoder, target, emitted or (lambda: None))
+        found = encoder.report
+    else:
+        found = _tried(sequence, wishes, aim, target, write, measure=measure)
+    return {
+        **found,
+        "left_out_extras": sorted(sequence.extras),
+        "offset": sequence.offset,
+        "moved": sequence.moved,
+        "thumbnail": any(id == b"THMB" for id, _ in leading),
+    }
+
+
+def _tried(
+    sequence: FrameSequence, wishes: Wishes, aim: Aim | None, target: Target, write: Write, *, measure: bool
+) -> dict[str, Any]:
+    """Files beside the target, until one will do and was looked at; the report."""
+    tell, cameras = wishes.progress or silent, None if wishes.cameras is None else cameras_of(wishes.cameras)
+    path = target if isinstance(target, str | os.PathLike) else None
+    looks = measure or (aim is not None and aim.kind != "size")
+    ruler = FramesRuler(sequence, cameras, wishes.rig, wishes.threads) if looks else None
+
+    def attempt(quality: float | str | None, to: Path) -> dict[str, Any]:
+        progress = wishes.progress if aim is None else None
+        encoder = SequenceEncoder(sequence, replace(wishes, quality=quality, progress=progress))
+        write(encoder, to, lambda: None)
+        return encoder.report
+
+    with attempts_folder(spill_folder(path)) as folder:
+        made = Path(folder) / "scene.gsc"
+        if aim is None or (aim.kind != "size" and not (ruler and ruler.sees)):
+            best = Attempt(made, attempt(wishes.quality, made), None)
+        else:
+            splats = max(len(_middle(sequence)), 1)
+            best = reach(
+                aim, splats, len(sequence), attempt, ruler, Path(folder), threads=wishes.threads,
+                tell=within(tell, "searching"),
+            )  # fmt: skip
+        scores = best.scores
+        if scores is None and ruler is not None:
+            scores = ruler.measure(best.path, wishes.threads)
+        with atomic_output(path) if path is not None else nullcontext(target) as file:
+            _put(file, best.path.read_bytes())  # type: ignore[arg-type]
+    missed = {} if aim is None else {"target_reached": False}
+    return {**missed, **best.report, **score_facts(scores)}
 
 
 def encode_frames_to_bytes(frames: object, **options: Any) -> tuple[bytes, dict[str, Any]]:
@@ -147,15 +185,19 @@ def _write_stream(encoder: SequenceEncoder, target: Target, emitted: Callable[[]
         _send(encoder, target, emitted)
 
 
+def _put(file: BinaryIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
+
+
 def _send(encoder: SequenceEncoder, file: BinaryIO, emitted: Callable[[], object]) -> None:
     """Part after part, each flushed when it is complete."""
     count = len(encoder.windows) if not encoder.wishes.splits else None
     writer = StreamWriter(encoder.scene, replace(encoder.time, segment_count=count), static=encoder.static)
 
     def send(data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) or 0 :]
+        _put(file, data)
         with suppress(AttributeError):
             file.flush()
         emitted()

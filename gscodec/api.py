@@ -222,7 +222,8 @@ def encode_sequence(
     """The .gsc of a scene that moves; b"" where it was written to `target`.
 
     frames        a pattern ("frames/*.ply"), a folder, or a list of files or of splats (see `encode`), in
-                  order; each is read two or three times, and no more are held than a segment has
+                  order; each is read two or three times, with a target as often for every attempt,
+                  and no more are held than a segment has
     target        a path, where the file appears whole or not at all, or a binary file
     fps           frames a second: a number, or a fraction such as "30000/1001"
     gof           frames of a segment at most. Segments end where the scene changes at once, and where shorter
@@ -235,8 +236,8 @@ def encode_sequence(
     options       quality, steps, target_psnr, target_size, max_error, measure, effort, cameras, nonfinite,
                   stream, threads, progress, metadata and thumbnail of `encode`, offset of `encode_file`. A
                   size may also be "20kB/frame" or "4Mbps". With a target all is encoded up to ten times, and
-                  pictures of five frames are compared. A stream is written segment by segment if there is
-                  neither a target nor anything to measure
+                  pictures of up to five frames are compared. A stream is written segment by segment if
+                  there is neither a target nor anything to measure
 
     How much of the noise of trajectories is kept depends on the quality. Extra attributes are left out.
     Raises `EncodeError`, `InputError` "sequence.gap", "sequence.sh_degree", "sequence.axes" and those of

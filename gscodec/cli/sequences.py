@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import glob
-import math
 import os
 import re
 import time
@@ -19,7 +18,7 @@ from click.core import ParameterSource
 
 from gscodec.cli.bar import Bar
 from gscodec.cli.common import Teller, counted, open_output, size_in_words
-from gscodec.cli.encoding import json_ready, why_missed
+from gscodec.cli.encoding import json_ready, more, why_missed
 from gscodec.cli.storing import Wishes, moved_warning
 
 GOF = 60
@@ -136,6 +135,7 @@ def encode_sequence(
 ) -> None:
     """Encode the frames and say how it went."""
     from gscodec.encode.dynamic.whole import encode_frames
+    from gscodec.encode.large import spill_folder
 
     start = time.perf_counter()
     frames: Any = sources[0] if len(sources) == 1 else list(sources)
@@ -159,6 +159,7 @@ def encode_sequence(
             metadata=wishes.texts(),
             thumbnail=wishes.thumbnail,
             offset=wishes.offset,
+            folder=spill_folder(None if target == "-" else target),
             **options,
         )
     seconds = time.perf_counter() - start
@@ -166,8 +167,8 @@ def encode_sequence(
     count, size = int(report["frames"]), file.count
     if dropped := report.get("dropped_nonfinite"):
         teller.warn(f"left out {counted(dropped, 'splat')} with NaN or infinite values")
+    splats = sum(int(report.get(name, 0)) for name in ("segment_splats", "static_splats", "moved_splats"))
     if has_aim and not report.get("target_reached"):
-        splats = int(report.get("segment_splats", 0)) + int(report.get("static_splats", 0))
         teller.warn(why_missed("--" + given[0].replace("_", "-"), {**report, "splats": splats}, size))
     names: list[str] = report["left_out_extras"]
     wanted = [name for name in names if not any(fnmatchcase(name, each) for each in wishes.drop_extra)]
@@ -175,7 +176,7 @@ def encode_sequence(
         teller.warn(f"properties of a sequence that viewers do not use are left out: {', '.join(wanted)}")
     if any(report.pop("moved")):
         teller.warn(moved_warning(report["offset"]))
-    if not report.get("segment_splats") and not report.get("static_splats"):
+    if not splats:
         teller.warn("the input has no splats")
     mbps = 8e-6 * size / max(float(report["seconds"]), 1e-9)
     facts: dict[str, object] = {
@@ -195,8 +196,7 @@ def encode_sequence(
     line += f", {mbps:.2f} Mbps"
     if still := report.get("static_splats"):
         line += f"; {counted(still, 'splat')} never change"
-    if (level := report.get("psnr")) is not None:
-        line += "; all pictures are equal" if level == math.inf else f"; {level:.2f} dB"
+    line += more(report, has_aim)
     teller.report({name: json_ready(value) for name, value in facts.items()}, line)
 
 

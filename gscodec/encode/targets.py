@@ -36,7 +36,7 @@ FIRST = {"psnr": (40.0, 9.0), "size": (9.0, 0.6), "error": (6.0, 0.9)}  # dB, by
 FIRST_AT = 0.9  # this number; and the change per e-fold of it, of logarithms for sizes and errors
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g|ki|mi|gi)(?:b|bytes?)?(?:/(splat|frame))?", re.IGNORECASE)
-RATE = re.compile(r"([0-9]*\.?[0-9]+) ?(|k|m|g)(?:bps|bit/s)", re.IGNORECASE)
+RATE = re.compile(r"([0-9]*\.?[0-9]+) ?(|[kKmMgG])(?:bps|bit/s)")  # a capital B would be bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,15 @@ def test_what_is_left_out_is_said(folder: Path, tmp_path: Path) -> None:
         found = CliRunner().invoke(command, arguments)
         assert found.exit_code == 0, found.output
         assert ("are left out: label" in found.output) == is_said
+
+
+def test_a_scene_of_which_all_moves_has_splats(tmp_path: Path) -> None:
+    splats = gscodec.read(Path(__file__).parents[2] / "examples/made_scene.ply").take(np.arange(300))
+    for index in range(6):
+        moved = splats.positions + np.float32(0.1 * index)
+        gscodec.write(tmp_path / f"{index}.ply", replace(splats, positions=moved))
+    arguments = [str(tmp_path / "*.ply"), "-o", str(tmp_path / "x.gsc"), "--effort", "1", "--gof", "2"]
+    found = CliRunner().invoke(command, [*arguments, "--target-size", "2Mbps"])
+    assert found.exit_code == 0, found.output
+    assert "no splats" not in found.output
+    assert "without splats" not in found.output

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 import gscodec
 from gscodec.encode.dynamic import encoder
 from gscodec.encode.dynamic import gof as gofs
+from gscodec.encode.dynamic.aiming import FramesRuler
+from gscodec.encode.dynamic.layers import survey
+from gscodec.encode.dynamic.sequence import open_sequence
+from gscodec.encode.steps import choose_steps, extent_of
 from gscodec.encode.targets import Ruler
 from gscodec.evaluate.rigs import make_rig
 
@@ -180,6 +184,25 @@ def test_frames_in_other_orders_are_one_track(scene: gscodec.Splats) -> None:
     assert level(frames[9], at_frame(found, 9)) > 40
 
 
+def test_orders_that_were_found_hold_for_later_walks(scene: gscodec.Splats) -> None:
+    """Frames in other orders, so noisy that they do not look tracked once they are put in order."""
+    rng = np.random.default_rng(0)
+    frames, steps = [], choose_steps(0.25, None)
+    for frame in moving(scene.take(np.arange(500)), share=0.5, noise=0.02, frames=6):
+        noisy = replace(
+            frame,
+            scales=frame.scales + rng.normal(0, 0.2, frame.scales.shape).astype(np.float32),
+            sh_dc=frame.sh_dc + rng.normal(0, 0.2, frame.sh_dc.shape).astype(np.float32),
+            opacities=frame.opacities + rng.normal(0, 3, len(frame)).astype(np.float32),
+        )
+        frames.append(noisy.take(rng.permutation(len(frame))))
+    sequence = open_sequence(frames, allow_gaps=False, sh_degree=None, nonfinite="drop", offset=None)
+    walks = [survey(sequence, steps, extent_of, tell=lambda _share: None).linked for _ in range(3)]
+    assert walks[0].any()
+    assert (walks[0] == walks[1]).all()
+    assert (walks[0] == walks[2]).all()
+
+
 def test_nothing_moves(scene: gscodec.Splats) -> None:
     found, data, report = encoded([scene] * 5)
     assert report["static_splats"] == len(scene)
@@ -206,6 +229,21 @@ def test_large_frames_have_sets_of_their_own(scene: gscodec.Splats, monkeypatch:
     found, data, _ = encoded(frames)
     assert len(data) <= sum(len(gscodec.encode(frame, effort=1)) for frame in frames)
     assert [len(at_frame(found, k)) for k in range(3)] == [500, 500, 500]
+
+
+def test_large_frames_are_as_good_as_files(scene: gscodec.Splats, monkeypatch: Any) -> None:
+    """Steps are those that each frame would have alone, though it needs finer ones than others."""
+    monkeypatch.setattr(encoder, "OWN_SET", 100)
+    rng = np.random.default_rng(4)
+    frames = []
+    for shrink in (0, 0, 2):
+        frame = scene.take(rng.permutation(len(scene))[:700])
+        frames.append(replace(frame, scales=frame.scales - np.float32(shrink)))
+    found, data, _ = encoded(frames, effort=4)
+    files = [gscodec.encode(frame, effort=4) for frame in frames]
+    assert len(data) <= 1.01 * sum(map(len, files))
+    for number, (frame, file) in enumerate(zip(frames, files, strict=True)):
+        assert level(frame, at_frame(found, number)) > level(frame, gscodec.decode(file)) - 0.2
 
 
 def test_one_frame_and_empty_ones(scene: gscodec.Splats) -> None:
@@ -284,6 +322,17 @@ def test_targets_that_cannot_be(scene: gscodec.Splats) -> None:
         encoded(frames, target_size="4B/splat")
     with pytest.raises(gscodec.UsageError, match="for each splat"):
         gscodec.encode(scene, target_size="4Mbps")
+
+
+def test_what_is_seen_of_some_frames_is_measured(scene: gscodec.Splats) -> None:
+    frames = moving(scene, share=0.5, frames=6)
+    frames[3] = replace(scene, opacities=np.full(len(scene), -12, np.float32))
+    _, _, report = encoded(frames, target_psnr=38, effort=2)
+    assert report["target_reached"]
+    views = make_rig(scene, "outside", views=1, size=(100, 80))
+    sequence = open_sequence(frames, allow_gaps=False, sh_degree=None, nonfinite="drop", offset=None)
+    ruler = FramesRuler(sequence, views, "auto", 2)
+    assert [place for place, _ in ruler._rulers] == [0, 1, 2, 4, 5]
 
 
 def test_what_is_measured(scene: gscodec.Splats) -> None:

@@ -52,7 +52,7 @@ def test_sizes(text: Any, value: tuple[float, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "MB", "1e5", "-3", "0", "12 miles", "1..2", "3B/", 0, -1, math.nan, math.inf, True]
+    "bad", ["", "MB", "1e5", "-3", "0", "12 miles", "4MBps", "1..2", "3B/", 0, -1, math.nan, math.inf, True]
 )
 def test_bad_sizes(bad: Any) -> None:
     with pytest.raises(gscodec.UsageError, match=r"size"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,23 @@ from typing import Any
 import numpy as np
 
 from gscodec.dynamic import scene as scenes
+from gscodec.encode.dynamic.layers import INVISIBLE
 from gscodec.encode.dynamic.sequence import FrameSequence
-from gscodec.encode.encoder import Encoder, score_facts
-from gscodec.encode.targets import Ruler, Scores, Target, search
+from gscodec.encode.encoder import MEASURED, RIG_SIZE, score_facts
+from gscodec.encode.inputs import is_usable
+from gscodec.encode.sight import evenly, sized
+from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search
+from gscodec.errors import InputError
 from gscodec.evaluate.cameras import Camera
-from gscodec.evaluate.rigs import Kind
+from gscodec.evaluate.rigs import Kind, make_rig
+from gscodec.splats import Splats, joined
 
 FRAMES = 5  # that are looked at, each through other cameras
 USUAL = 100  # frames that take about as many bytes for their motion as a static file
 
 
 class FramesRuler:
-    """Pictures of some frames, to hold decoded ones against; made when they are needed.
+    """Pictures of some frames, to hold decoded ones against.
 
     sees  whether any camera sees anything: only then can be measured
     """
@@ -32,18 +37,19 @@ class FramesRuler:
     def __init__(
         self, sequence: FrameSequence, cameras: list[Camera] | None, rig: Kind, threads: int
     ) -> None:
-        filled = [index for index in range(len(sequence)) if len(sequence.read(index).splats)]
-        chosen = np.unique(np.linspace(0, max(len(filled) - 1, 0), FRAMES).round().astype(int))
+        count = len(sequence)
+        wanted = np.linspace(0, count - 1, FRAMES).round().astype(int).tolist()
+        chosen = {index: splats for place in wanted for index, splats in _seen_near(sequence, place)}
+        if cameras is None and chosen:
+            views = make_rig(joined(list(chosen.values())), rig, views=CAMERAS, size=RIG_SIZE)
+            cameras = [camera for camera in views if is_usable(camera)]
+        cameras = [sized(camera, MEASURED) for camera in evenly(cameras or [], CAMERAS)]
         self._rulers: list[tuple[int, Ruler]] = []
-        if not filled:
-            return
-        middle = sequence.read(filled[len(filled) // 2]).splats
-        usual = Encoder(middle, effort=1, cameras=cameras, rig=rig, threads=threads).ruler
-        for number, place in enumerate(chosen.tolist() if usual is not None else []):
-            views = usual.cameras[number :: len(chosen)] if usual is not None else []
-            ruler = Ruler(sequence.read(filled[place]).splats, views, threads)
+        for number, index in enumerate(sorted(chosen) if cameras else []):
+            own = cameras[number :: len(chosen)] or [cameras[number % len(cameras)]]
+            ruler = Ruler(chosen[index], own, threads)
             if ruler.sees:
-                self._rulers.append((sequence.places[filled[place]], ruler))
+                self._rulers.append((sequence.places[index], ruler))
 
     @property
     def sees(self) -> bool:
@@ -63,6 +69,16 @@ class FramesRuler:
             worst=min(each.worst for each in found),
             error=max(each.error for each in found),
         )
+
+
+def _seen_near(sequence: FrameSequence, place: int) -> Iterator[tuple[int, Splats]]:
+    """The frame that shows anything and is nearest to a place; at most one."""
+    for index in sorted(range(len(sequence)), key=lambda index: abs(index - place)):
+        splats = sequence.read(index).splats
+        shown = np.flatnonzero(splats.opacities > INVISIBLE)
+        if len(shown):
+            yield index, splats.take(shown)
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +129,10 @@ def reach(
     return Attempt(best.path, {**best.report, **aims}, best.scores)
 
 
-def attempts_folder(beside: str | None) -> tempfile.TemporaryDirectory[str]:
-    """Where files are until it is known which one is wanted; it goes with them."""
-    return tempfile.TemporaryDirectory(prefix=".gsenc-", dir=beside)
+def attempts_folder(inside: str | None) -> tempfile.TemporaryDirectory[str]:
+    """Where all files are until it is known which one is wanted. Raises `InputError` "io.write"."""
+    try:
+        return tempfile.TemporaryDirectory(prefix=".gsenc-", dir=inside)
+    except OSError as error:
+        where, why = inside or tempfile.gettempdir(), error.strerror or error
+        raise InputError("io.write", f"cannot make a temporary folder in {where}: {why}") from error

@@ -63,7 +63,7 @@ class SequenceEncoder:
         self.quality = quality_of("default" if wishes.quality is None else wishes.quality)
         self.steps: Steps = choose_steps(self.quality, wishes.steps)
         self._given = None if wishes.cameras is None else tuple(cameras_of(wishes.cameras))
-        self.report: dict[str, Any] = {"quality": self.quality, "frames": len(sequence)}
+        self.report: dict[str, Any] = {"quality": self.quality, "frames": len(sequence), "segment_splats": 0}
         first = sequence.read(0).splats
         self.survey: Survey = survey(
             sequence,
@@ -105,7 +105,9 @@ class SequenceEncoder:
         if not filled:
             return None
         chosen = [filled[k] for k in np.unique(np.linspace(0, len(filled) - 1, SAMPLED).round().astype(int))]
-        frames = [self._seen(index) for index in chosen]
+        return self._setting_of([self._seen(index) for index in chosen])
+
+    def _setting_of(self, frames: list[Splats]) -> Setting | None:
         return setting_of(
             frames, self.scene, self.steps, self.effort, self._given, self.wishes, threads=self.threads
         )
@@ -221,15 +223,19 @@ class SequenceEncoder:
         return (np.array(places[first:last], np.float64) - places[first]) / (end - places[first])
 
     def _apart(self, window: gofs.Window) -> SegmentPayloads:
-        """A segment of frames that have nothing in common, each with a parameter set of its own."""
+        """A segment of frames that have nothing in common, each with steps and a parameter set of its own."""
         clock, payloads = self._clock(window.first, window.last), list[SegmentPayloads]()
+        shared = self.setting
         for frame, index in enumerate(range(window.first, window.last)):
-            motion = moving_nothing(self._seen(index), np.zeros((0, 2), np.int32), np.zeros(1))
+            splats = self._seen(index)
+            self.setting = self._setting_of([splats]) or shared
+            motion = moving_nothing(splats, np.zeros((0, 2), np.int32), np.zeros(1))
             span = np.tile(np.array([frame, frame + 1], np.int32), (len(motion), 1))
             motion = replace(motion, span=span, times=self._times(window.first, window.last))
             payloads.append(self._segment(0, clock, motion, False, SEGMENT + frame))
             self.tell("segments", (index + 1) / len(self.sequence))
             kernels.trim_memory()
+        self.setting = shared
         self._counts["segments"] -= len(window) - 1
         return SegmentPayloads(
             start=self.sequence.places[window.first] * TICKS,

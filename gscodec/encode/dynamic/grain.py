@@ -82,7 +82,7 @@ def gain_of(motion: Motion, name: str, position: float, steps: Steps) -> float:
     most = float(np.square(factor.functions).sum(1).max(initial=0))
     step = {"position": position, "rotation": steps.rotation}.get(name)
     left = 0.0 if step is None or name not in motion.left else motion.left[name][rows]
-    noise = 0.0 if step is None else float(np.median(np.square(left))) * 12 / max(step, 1e-300) ** 2
+    noise = 0.0 if step is None else float(np.median(np.square(left))) * 12 / max(step, 1e-150) ** 2
     return float(np.clip(np.sqrt((1 + noise) / max(most, 1e-300)), FINEST, COARSEST))
 
 

@@ -78,7 +78,9 @@ def survey(
         seen = splats.positions[splats.opacities > INVISIBLE]
         if len(seen):
             low, high = np.minimum(low, seen.min(0)), np.maximum(high, seen.max(0))
-        if before is not None:
+        if before is not None and sequence.is_reordered(index):  # by an earlier walk
+            linked[index], failed = True, 0
+        elif before is not None:
             linked[index] = links(before, splats, tracked)
             tries = tracked is None and failed < FAILURES and len(splats) == len(before) > 0
             if tries and (not linked[index] or leaps(before, splats)):

@@ -129,6 +129,10 @@ class FrameSequence:
             splats = splats.take(np.frombuffer(self._file.read(4 * count), np.int32))
         return Frame(splats, self.places[index], dropped)
 
+    def is_reordered(self, index: int) -> bool:
+        """Whether `read` gives the splats of a frame in another order than its file has."""
+        return index in self._orders
+
     def reorder(self, index: int, order: NDArray[np.intp]) -> None:
         """Have `read` give the splats of a frame in another order, which is kept on disk."""
         if self._file is None:

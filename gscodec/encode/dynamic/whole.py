@@ -32,6 +32,7 @@ from gscodec.evaluate.rigs import Kind
 from gscodec.io.offset import Offset
 from gscodec.io.output import atomic_output
 
+BLOCK = 1 << 20
 Target = str | os.PathLike[str] | BinaryIO
 Write = Callable[[SequenceEncoder, Target, Callable[[], object]], None]
 
@@ -64,10 +65,13 @@ def encode_frames(
     metadata: Sequence[Metadata | Tensors] = (),
     thumbnail: int | None = None,
     emitted: Callable[[], object] | None = None,
+    folder: str | None = None,
 ) -> dict[str, Any]:
     """Write the .gsc of `frames` to `target`; the report. Arguments as in `gscodec.encode_sequence`.
 
-    emitted  called when a part of a stream is written: the header part, a segment, the end
+    emitted  called when a part of a stream is written: the header part, a segment, the end; not with a target
+             or `measure`, when all is written at the end
+    folder   where attempts go for a target, up to ten files at a time; None: TMPDIR or beside the output
 
     Raises `EncodeError`, `InputError`, `UsageError`.
     """
@@ -108,7 +112,7 @@ def encode_frames(
         write(encoder, target, emitted or (lambda: None))
         found = encoder.report
     else:
-        found = _tried(sequence, wishes, aim, target, write, measure=measure)
+        found = _tried(sequence, wishes, aim, target, write, measure=measure, folder=folder)
     return {
         **found,
         "left_out_extras": sorted(sequence.extras),
@@ -119,13 +123,19 @@ def encode_frames(
 
 
 def _tried(
-    sequence: FrameSequence, wishes: Wishes, aim: Aim | None, target: Target, write: Write, *, measure: bool
+    sequence: FrameSequence,
+    wishes: Wishes,
+    aim: Aim | None,
+    target: Target,
+    write: Write,
+    *,
+    measure: bool,
+    folder: str | None,
 ) -> dict[str, Any]:
-    """Files beside the target, until one will do and was looked at; the report."""
+    """Temporary files, until one will do and was looked at; the report."""
     tell, cameras = wishes.progress or silent, None if wishes.cameras is None else cameras_of(wishes.cameras)
     path = target if isinstance(target, str | os.PathLike) else None
     looks = measure or (aim is not None and aim.kind != "size")
-    ruler = FramesRuler(sequence, cameras, wishes.rig, wishes.threads) if looks else None
 
     def attempt(quality: float | str | None, to: Path) -> dict[str, Any]:
         progress = wishes.progress if aim is None else None
@@ -133,21 +143,24 @@ def _tried(
         write(encoder, to, lambda: None)
         return encoder.report
 
-    with attempts_folder(spill_folder(path)) as folder:
-        made = Path(folder) / "scene.gsc"
+    output = atomic_output(path) if path is not None else nullcontext(target)
+    with output as file, attempts_folder(folder or spill_folder(path)) as inside:
+        ruler = FramesRuler(sequence, cameras, wishes.rig, wishes.threads) if looks else None
+        made = Path(inside) / "scene.gsc"
         if aim is None or (aim.kind != "size" and not (ruler and ruler.sees)):
             best = Attempt(made, attempt(wishes.quality, made), None)
         else:
             splats = max(len(_middle(sequence)), 1)
             best = reach(
-                aim, splats, len(sequence), attempt, ruler, Path(folder), threads=wishes.threads,
+                aim, splats, len(sequence), attempt, ruler, Path(inside), threads=wishes.threads,
                 tell=within(tell, "searching"),
             )  # fmt: skip
         scores = best.scores
         if scores is None and ruler is not None:
             scores = ruler.measure(best.path, wishes.threads)
-        with atomic_output(path) if path is not None else nullcontext(target) as file:
-            _put(file, best.path.read_bytes())  # type: ignore[arg-type]
+        with best.path.open("rb") as source:
+            while block := source.read(BLOCK):
+                _put(file, block)  # type: ignore[arg-type]
     missed = {} if aim is None else {"target_reached": False}
     return {**missed, **best.report, **score_facts(scores)}
 

@@ -36,8 +36,8 @@ def encode_file(
     with SplatBlocks(source, offset=offset) as blocks:
         if isinstance(target, (str, os.PathLike)):
             with atomic_output(target) as file:
-                return encode_blocks(blocks, _writer(file), max_memory=max_memory, folder=folder, **options)
-        return encode_blocks(blocks, _writer(target), max_memory=max_memory, folder=folder, **options)
+                return encode_blocks(blocks, writer_to(file), max_memory=max_memory, folder=folder, **options)
+        return encode_blocks(blocks, writer_to(target), max_memory=max_memory, folder=folder, **options)
 
 
 def encode_blocks(
@@ -94,7 +94,7 @@ def in_regions(count: int, max_memory: int | str | None, options: dict[str, Any]
     return True
 
 
-def _writer(file: BinaryIO) -> Callable[[bytes], None]:
+def writer_to(file: BinaryIO) -> Callable[[bytes], None]:
     """Writes all of what it gets, also to a file that takes only some at a time."""
 
     def write(data: bytes) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from gscodec.dynamic import scene as scenes
 from gscodec.encode.dynamic.layers import INVISIBLE
 from gscodec.encode.dynamic.sequence import FrameSequence
-from gscodec.encode.encoder import MEASURED, RIG_SIZE, score_facts
+from gscodec.encode.encoder import MEASURED, RIG_SIZE
 from gscodec.encode.inputs import is_usable
 from gscodec.encode.sight import evenly, sized
 from gscodec.encode.targets import CAMERAS, Ruler, Scores, Target, search
@@ -124,7 +124,6 @@ def reach(
         "quality": found.best.number,
         "target_reached": found.is_reached,
         "encodings": found.count,
-        **score_facts(best.scores),
     }
     return Attempt(best.path, {**best.report, **aims}, best.scores)
 

@@ -20,6 +20,7 @@ from gscodec.encode.dynamic.sequence import FrameSequence, open_sequence
 from gscodec.encode.dynamic.wishes import Wishes, rate_of
 from gscodec.encode.effort import DEFAULT, Effort
 from gscodec.encode.encoder import score_facts
+from gscodec.encode.file import writer_to
 from gscodec.encode.further import Further, metadata_sections
 from gscodec.encode.inputs import cameras_of, moved_cameras
 from gscodec.encode.large import spill_folder
@@ -158,9 +159,10 @@ def _tried(
         scores = best.scores
         if scores is None and ruler is not None:
             scores = ruler.measure(best.path, wishes.threads)
+        put = writer_to(file)  # type: ignore[arg-type]
         with best.path.open("rb") as source:
             while block := source.read(BLOCK):
-                _put(file, block)  # type: ignore[arg-type]
+                put(block)
     missed = {} if aim is None else {"target_reached": False}
     return {**missed, **best.report, **score_facts(scores)}
 
@@ -198,19 +200,15 @@ def _write_stream(encoder: SequenceEncoder, target: Target, emitted: Callable[[]
         _send(encoder, target, emitted)
 
 
-def _put(file: BinaryIO, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) or 0 :]
-
-
 def _send(encoder: SequenceEncoder, file: BinaryIO, emitted: Callable[[], object]) -> None:
     """Part after part, each flushed when it is complete."""
     count = len(encoder.windows) if not encoder.wishes.splits else None
     writer = StreamWriter(encoder.scene, replace(encoder.time, segment_count=count), static=encoder.static)
 
+    put = writer_to(file)
+
     def send(data: bytes) -> None:
-        _put(file, data)
+        put(data)
         with suppress(AttributeError):
             file.flush()
         emitted()
